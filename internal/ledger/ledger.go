@@ -1,0 +1,46 @@
+// Package ledger describes the egress ledger: the record of every exchange in
+// which MetaLens sent something to another system. The dialer refuses traffic
+// that carries no recorder, so that the record cannot be forgotten.
+package ledger
+
+import (
+	"context"
+	"time"
+)
+
+// Purpose says why something left.
+type Purpose string
+
+// The purposes of outbound traffic.
+const (
+	PurposeMetabase  Purpose = "metabase"
+	PurposeModel     Purpose = "model"
+	PurposeMail      Purpose = "mail"
+	PurposeWebhook   Purpose = "webhook"
+	PurposeOIDC      Purpose = "oidc"
+	PurposeWarehouse Purpose = "warehouse"
+)
+
+// Entry is one exchange. It holds no header, query value or body of a Metabase
+// read: Route is the pattern, never the address with its parameters' values.
+type Entry struct {
+	At           time.Time
+	Purpose      Purpose
+	Method       string // GET, POST, …
+	Host         string // host:port that was asked
+	Address      string // the network address that was dialed, after DNS; empty when a connection was reused
+	Route        string // pattern such as /api/card/:id
+	Status       int    // 0 when no answer came
+	RequestSize  int64  // body bytes sent
+	ResponseSize int64  // body bytes received
+	Duration     time.Duration
+	Error        string // class of the failure (errs code), empty when answered
+}
+
+// Recorder takes entries. Plain Metabase reads may be batched by the
+// implementation; Flush makes everything taken so far durable. Implementations
+// are safe for concurrent use. Record never blocks on the network.
+type Recorder interface {
+	Record(ctx context.Context, e Entry) error
+	Flush(ctx context.Context) error
+}
