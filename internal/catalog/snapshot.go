@@ -107,6 +107,19 @@ type Snapshot struct {
 	Usage    map[Ref]Usage
 	Access   Access
 	Requests RequestStats
+	// Marks say when parts that are not read in every scan were read last.
+	Marks Marks
+}
+
+// Marks remember when a scan really read what later scans may take over from
+// it. They describe the reading, not the Metabase: two scans of one state may
+// differ in them.
+type Marks struct {
+	SchemaReadAt    map[string]time.Time `json:"schema_read_at,omitempty"`     // database id → schema read
+	QueryTimeReadAt map[string]time.Time `json:"query_time_read_at,omitempty"` // question id → average query time read
+	// NoDashboardList is set when the server has no list of dashboards and they
+	// were discovered through collections.
+	NoDashboardList bool `json:"no_dashboard_list,omitempty"`
 }
 
 // Partial reports whether something that exists could not be read, and the

@@ -130,7 +130,11 @@ type Scan struct {
 
 // ScanProgress is what a running scan shows.
 type ScanProgress struct {
-	Steps []StepProgress `json:"steps,omitempty"`
+	Steps      []StepProgress `json:"steps,omitempty"`
+	ETASeconds int            `json:"eta_seconds,omitempty"` // rough rest of the whole scan; 0 = not known
+	Requests   int            `json:"requests,omitempty"`    // asked of Metabase so far
+	Bytes      int64          `json:"bytes,omitempty"`       // received so far
+	Resumed    bool           `json:"resumed,omitempty"`     // continues a scan that was interrupted
 }
 
 // StepProgress is one step of a scan.
@@ -141,6 +145,8 @@ type StepProgress struct {
 	Done  int    `json:"done"`
 	Total int    `json:"total,omitempty"` // 0 = not known
 	Note  string `json:"note,omitempty"`
+	// ETASeconds is the rest of the step at its present rate; 0 = not known.
+	ETASeconds int `json:"eta_seconds,omitempty"`
 }
 
 // ScanSummary are the facts of a finished scan that lists show without loading
@@ -156,6 +162,7 @@ type ScanSummary struct {
 	Findings       map[string]int       `json:"findings,omitempty"` // severity → open findings
 	NotEvaluated   int                  `json:"not_evaluated,omitempty"`
 	Changes        ChangeCounts         `json:"changes"`
+	Marks          catalog.Marks        `json:"marks,omitzero"` // what the next scan may take over, see [catalog.Marks]
 }
 
 // ChangeCounts says what moved since the scan before.
