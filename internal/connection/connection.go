@@ -1,0 +1,79 @@
+// Package connection manages the Metabases an organization reads: their
+// address, credential, options and schedule.
+//
+// An address is stored normalised; a credential goes straight into the store's
+// vault and is handed out only to whoever opens a reader. Every exception a
+// person accepts (plain HTTP, old TLS, own certificate authority, less than
+// full masking) leaves an audit row.
+package connection
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/metalens/metalens/internal/secret"
+	"github.com/metalens/metalens/internal/store"
+)
+
+// Draft is what a person enters to create or change a connection.
+type Draft struct {
+	Name       string // empty = the host of the address
+	URL        string
+	Auth       store.AuthKind // empty = api_key
+	Credential secret.Value   // empty on update = keep the stored one
+	Options    store.ConnectionOptions
+	Schedule   string
+}
+
+// TestReport is the answer to "does this connection work, and what will it see".
+type TestReport struct {
+	Reachable  bool
+	URL        string // normalised
+	TLSVersion string // "TLS 1.3", empty for plain HTTP
+	Version    string // Metabase's tag, empty when unknown
+	Edition    string
+	Admin      bool
+	Reader     string         // who the key is, as Metabase names it
+	Sees       map[string]int // "collections", "databases" → how many
+	NotSeen    []Limit        // what a scan will leave out, and why
+	Problems   []Problem      // in the order to mend them; empty = it works
+	Exceptions []Exception    // what a person may accept to go on nevertheless
+}
+
+// OK reports whether a scan would work.
+func (r TestReport) OK() bool { return len(r.Problems) == 0 }
+
+// Limit is something that the key will not show.
+type Limit struct{ What, Why string }
+
+// Problem is something that keeps the connection from working.
+type Problem struct{ Code, Text, Hint string }
+
+// Exception is a weaker setting that would help; a person has to accept it.
+type Exception struct {
+	Option string // "allow_plain_http", "min_tls_12", "ca_certificates"
+	Text   string // what it means
+}
+
+// Actor is who does something, for the audit log; empty for the command line.
+type Actor struct{ UserID store.UserID }
+
+// Prober opens a connection once and tells what it sees. It is implemented by
+// the composition root over the reader.
+type Prober interface {
+	Probe(ctx context.Context, c store.Connection, credential secret.Value) (TestReport, error)
+}
+
+// Config are the service's dependencies.
+type Config struct {
+	Prober Prober
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// Service manages connections. It is safe for concurrent use.
+type Service struct{ config Config }
+
+// New returns a service.
+func New(config Config) *Service { return &Service{config: config} }
