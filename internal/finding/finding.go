@@ -70,6 +70,9 @@ type Finding struct {
 	Message     string      `json:"message"`
 	Evidence    Evidence    `json:"evidence"`
 	Remediation string      `json:"remediation"`
+	// Aggregated is set when the check fired on so many assets that lists show
+	// its findings as one line ([Group] has the figures).
+	Aggregated bool `json:"aggregated,omitempty"`
 }
 
 // NotEvaluated says that a check could not judge an asset, or anything at all.
@@ -77,4 +80,16 @@ type NotEvaluated struct {
 	Check  string      `json:"check"`
 	Asset  catalog.Ref `json:"asset,omitzero"`
 	Reason string      `json:"reason"`
+}
+
+// Group is what one check found in one run. Aggregated is set when it fired on
+// more than a fifth of the assets it judged, and on at least twenty: then its
+// findings are shown as one line. The findings themselves stay complete, so
+// that exports, triage and the health score lose nothing.
+type Group struct {
+	Check      string `json:"check"`
+	Findings   int    `json:"findings"`
+	Assets     int    `json:"assets"` // with at least one finding
+	Judged     int    `json:"judged"` // assets the check could judge
+	Aggregated bool   `json:"aggregated,omitempty"`
 }
