@@ -21,6 +21,16 @@ const (
 	PurposeWarehouse Purpose = "warehouse"
 )
 
+// Phase tells the two entries of an announced exchange apart.
+type Phase string
+
+// The phases. A plain Metabase read has one entry without a phase, written when
+// it is over; everything else is announced before it is sent.
+const (
+	PhaseIntent  Phase = "intent"  // durable before the first byte left; Status and sizes are not known yet
+	PhaseOutcome Phase = "outcome" // how it ended; same Exchange as its intent
+)
+
 // Entry is one exchange. It holds no header, query value or body of a Metabase
 // read: Route is the pattern, never the address with its parameters' values.
 type Entry struct {
@@ -35,6 +45,8 @@ type Entry struct {
 	ResponseSize int64  // body bytes received
 	Duration     time.Duration
 	Error        string // class of the failure (errs code), empty when answered
+	Exchange     string // ties an intent to its outcome; empty for plain Metabase reads
+	Phase        Phase
 }
 
 // Recorder takes entries. Plain Metabase reads may be batched by the
