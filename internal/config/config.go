@@ -1,0 +1,87 @@
+// Package config gathers MetaLens's settings into one typed value: defaults,
+// then a YAML file, then a .env file, then the environment, then flags. It
+// remembers where each value came from, refuses keys it does not know, and
+// never pairs a key with an address from another, less trusted source.
+//
+// It holds no global state: the environment, the flags and standard input are
+// handed in.
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/metalens/metalens/internal/secret"
+)
+
+// Config is every setting of MetaLens. See [Keys] for names, environment
+// variables and defaults.
+type Config struct {
+	Data             string       // data directory: database, key file, lock, logs
+	DatabaseURL      secret.Value // PostgreSQL; empty = SQLite in the data directory
+	AdminDatabaseURL secret.Value // PostgreSQL role for migrations and the operator; empty = DatabaseURL
+	MasterKey        secret.Value // base64 key material; empty = key file in the data directory (single-user mode)
+
+	Metabase Metabase
+	Server   Server
+	Scan     Scan
+	Outbound Outbound
+	Log      Log
+}
+
+// Metabase is the instance that scan reads, and how. Take URL and credential
+// from [Loaded.Target], which pairs them safely.
+type Metabase struct {
+	URL            string
+	APIKey         secret.Value
+	Session        secret.Value // before 0.49 there are no API keys
+	AllowPlainHTTP bool
+	TLS12          bool
+	CAFile         string
+	Proxy          string
+	Timeout        time.Duration // limit of one request
+}
+
+// Server is what serve listens on.
+type Server struct {
+	Listen    string // host:port
+	PublicURL string // address people use, behind a reverse proxy
+}
+
+// Scan are defaults of how a Metabase is read.
+type Scan struct {
+	Concurrency int
+}
+
+// Tri is a setting that may be left to MetaLens.
+type Tri string
+
+// The values of a [Tri].
+const (
+	Auto Tri = "auto"
+	Yes  Tri = "yes"
+	No   Tri = "no"
+)
+
+// Outbound says which addresses MetaLens may talk to.
+type Outbound struct {
+	AllowPrivate    Tri // auto: scan may, serve only while it listens on loopback
+	AllowedNetworks []netip.Prefix
+}
+
+// Log says how the program reports on itself.
+type Log struct {
+	Level  string // debug, info, warn, error
+	Format string // text, json
+}
+
+func defaults(dataDir string) Config {
+	return Config{
+		Data:     dataDir,
+		Metabase: Metabase{Timeout: 60 * time.Second},
+		Server:   Server{Listen: "127.0.0.1:8300"},
+		Scan:     Scan{Concurrency: 3},
+		Outbound: Outbound{AllowPrivate: Auto},
+		Log:      Log{Level: "info", Format: "text"},
+	}
+}
