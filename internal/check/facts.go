@@ -1,0 +1,343 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/metalens/metalens/internal/catalog"
+	"github.com/metalens/metalens/internal/lineage"
+)
+
+// Facts are what many checks ask and one place answers. They are built once per
+// run and read-only after.
+type Facts struct {
+	index    *catalog.Index
+	graph    *lineage.Graph
+	places   places
+	counters counters
+	clicks   map[catalog.Ref][]catalog.Ref // target → where the click happens
+}
+
+// NewFacts derives the facts of a snapshot.
+func NewFacts(index *catalog.Index, graph *lineage.Graph, observed Observed) *Facts {
+	f := &Facts{
+		index:    index,
+		graph:    graph,
+		places:   newPlaces(index),
+		counters: newCounters(index.Snapshot(), observed.CountersSince),
+		clicks:   map[catalog.Ref][]catalog.Ref{},
+	}
+	for _, n := range graph.Navigation {
+		f.clicks[cardless(n.To)] = append(f.clicks[cardless(n.To)], n.From)
+	}
+	return f
+}
+
+// cardless makes references to one card equal, whatever its type is said to be.
+func cardless(r catalog.Ref) catalog.Ref {
+	if r.Kind.IsCard() {
+		r.Kind = catalog.KindQuestion
+	}
+	return r
+}
+
+// Exported reports whether the snapshot was read from an export folder.
+func (f *Facts) Exported() bool {
+	return strings.HasPrefix(f.index.Snapshot().Instance.URL, "export:")
+}
+
+// Complete reports whether everything of a kind was read, so that an absent
+// asset does not exist: the reader was an admin, nothing was refused or left
+// out. Where it was not, why says so.
+func (f *Facts) Complete(kind catalog.Kind) (why string, ok bool) {
+	s := f.index.Snapshot()
+	if f.Exported() {
+		return "the export may not hold everything", false
+	}
+	if !s.Instance.Reader.Admin {
+		return "the key is not an admin's and may not see it", false
+	}
+	for _, g := range s.Gaps {
+		if g.Kind == kind || g.Kind == catalog.KindCollection || (kind.IsCard() && g.Kind.IsCard()) {
+			return "not everything was read (" + g.What + ")", false
+		}
+	}
+	return "", true
+}
+
+// Users lists the live assets that use an asset directly, sorted, each once.
+// Subscriptions and alerts that reach nobody are not among them.
+func (f *Facts) Users(r catalog.Ref) []catalog.Asset {
+	var out []catalog.Asset
+	seen := map[catalog.Ref]bool{}
+	for _, e := range f.graph.Users(r) {
+		a := f.index.Asset(e.To)
+		if a == nil || seen[a.Ref()] || a.Ref() == r || f.Archived(a) {
+			continue
+		}
+		seen[a.Ref()] = true
+		switch a := a.(type) {
+		case *catalog.Subscription:
+			if !Delivered(a.Deliveries) {
+				continue
+			}
+		case *catalog.Alert:
+			if !Delivered(a.Deliveries) {
+				continue
+			}
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// Clicks lists the live assets that link to an asset.
+func (f *Facts) Clicks(r catalog.Ref) []catalog.Ref {
+	var out []catalog.Ref
+	for _, from := range f.clicks[cardless(r)] {
+		if a := f.index.Asset(from); a != nil && !f.Archived(a) {
+			out = append(out, from)
+		}
+	}
+	return out
+}
+
+// Delivered reports whether something goes out to somebody. Other channels than
+// mail have a fixed destination and no recipients.
+func Delivered(list []catalog.Delivery) bool {
+	for _, d := range list {
+		if d.Enabled && (d.Recipients > 0 || d.Channel != "email") {
+			return true
+		}
+	}
+	return false
+}
+
+// UsedOutside reports whether an asset has readers whose visits nobody counts,
+// or runs by itself: a public link, embedding, or a delivery. what names it.
+func (f *Facts) UsedOutside(a catalog.Asset) (what string, ok bool) {
+	var e catalog.Exposure
+	switch a := a.(type) {
+	case *catalog.Question:
+		e = a.Exposure
+	case *catalog.Dashboard:
+		e = a.Exposure
+	}
+	switch {
+	case e.Public:
+		return "a public link", true
+	case e.Embedded:
+		return "embedding", true
+	}
+	for _, u := range f.Users(a.Ref()) {
+		switch u.(type) {
+		case *catalog.Subscription:
+			return "a subscription", true
+		case *catalog.Alert:
+			return "an alert", true
+		}
+	}
+	return "", false
+}
+
+// missing says why a snapshot lacks a fact, "" when it has it.
+func (f *Facts) missing(fact Fact) string {
+	s := f.index.Snapshot()
+	switch fact {
+	case FactQuestionUse:
+		if len(s.Questions) == 0 || f.counters.questions {
+			return ""
+		}
+		return f.noCounters("questions", 50)
+	case FactDashboardUse:
+		if len(s.Dashboards) == 0 || f.counters.dashboards {
+			return ""
+		}
+		return f.noCounters("dashboards", 50)
+	case FactCollectionAccess:
+		if s.Access.Collections == nil {
+			return "Collection permissions were not read; only an admin's key may read them."
+		}
+	case FactDataAccess:
+		if s.Access.Data == nil {
+			return "Data permissions were not read; only an admin's key may read them."
+		}
+	case FactCreators:
+		for a := range s.All() {
+			switch a := a.(type) {
+			case *catalog.Question:
+				if a.CreatorID != "" {
+					return ""
+				}
+			case *catalog.Dashboard:
+				if a.CreatorID != "" {
+					return ""
+				}
+			}
+		}
+		if len(s.Questions)+len(s.Dashboards) == 0 {
+			return ""
+		}
+		return "What was read does not say who created anything."
+	}
+	return ""
+}
+
+func (f *Facts) noCounters(of string, since int) string {
+	in := f.index.Snapshot().Instance
+	switch {
+	case f.Exported():
+		return "An export says nothing about usage; scan the Metabase itself to judge it."
+	case in.Major > 0 && in.Major < since:
+		return fmt.Sprintf("Metabase 0.%d does not count the use of %s; it does from 0.%d.", in.Major, of, since)
+	default:
+		return "The answers carry no usage of " + of + "."
+	}
+}
+
+// unread says why assets of a kind were not read, "" when they were.
+func (f *Facts) unread(kind catalog.Kind) string {
+	s := f.index.Snapshot()
+	kinds := []catalog.Kind{kind}
+	if kind.IsCard() && kind != catalog.KindQuestion {
+		kinds = append(kinds, catalog.KindQuestion)
+	}
+	for _, k := range kinds {
+		if reason, unread := s.Unread(k); unread {
+			return fmt.Sprintf("No %s was read: %s", k, reason)
+		}
+	}
+	return ""
+}
+
+// Use is what is known about an asset's use.
+type Use struct {
+	Known        bool      // there is a counter or a time for it at all
+	Timed        bool      // there is a time, so "not since" can be said
+	Never        bool      // no use since Since
+	Last         time.Time // the last use; zero when Never, or when it was before Since
+	Since        time.Time // from when on a use would have been noticed
+	Views        int64     // own reads left out
+	Counted      bool      // Views is meaningful
+	Contaminated bool      // our own query runs touched the evidence
+}
+
+// Use judges the usage record of a question or dashboard.
+func (f *Facts) Use(a catalog.Asset) Use {
+	var created time.Time
+	var usual map[time.Time]bool
+	switch a := a.(type) {
+	case *catalog.Question:
+		created, usual = a.CreatedAt, f.counters.questionDefaults
+	case *catalog.Dashboard:
+		created, usual = a.CreatedAt, f.counters.dashboardDefaults
+	default:
+		return Use{}
+	}
+	record, ok := f.index.Snapshot().Usage[a.Ref()]
+	if !ok || (record.Views == nil && record.LastUsedAt == nil) {
+		return Use{}
+	}
+	u := Use{Known: true, Contaminated: record.Contaminated, Since: later(created, f.counters.since)}
+	if record.Views != nil {
+		u.Counted, u.Views = true, max(0, *record.Views)
+	}
+	if record.LastUsedAt == nil {
+		// Counted, but without a time: 0.50 for dashboards.
+		u.Never = u.Counted && u.Views == 0
+		return u
+	}
+	u.Timed = true
+	last := *record.LastUsedAt
+	switch {
+	case usual[last.UTC()] && !last.Before(created.Add(-fuzz)):
+		// The migration's default. Views it took over are older than that.
+		u.Since = later(created, last)
+		u.Never = u.Views == 0
+	case !created.IsZero() && last.Before(created.Add(fuzz)):
+		// The default of a new row.
+		u.Since = later(created, f.counters.since)
+		u.Never = u.Views == 0
+		if !u.Never {
+			u.Last = last
+		}
+	default:
+		u.Last = last
+		if last.Before(u.Since) {
+			u.Since = last
+		}
+	}
+	return u
+}
+
+// Idle is for how long an asset has certainly not been used, and since when.
+func (p *Pass) Idle(u Use) (since time.Time, days int) {
+	since = u.Since
+	if !u.Last.IsZero() {
+		since = u.Last
+	}
+	if since.IsZero() {
+		return since, 0
+	}
+	return since, p.Age(since)
+}
+
+// fuzz is how far apart two times of one insert may lie.
+const fuzz = 2 * time.Minute
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// counters is what the usage records say as a whole.
+type counters struct {
+	questions, dashboards               bool // some record exists
+	since                               time.Time
+	questionDefaults, dashboardDefaults map[time.Time]bool
+}
+
+// newCounters finds the default times. Metabase's migration gives every row the
+// same last_used_at, to the microsecond; so a time that many rows share exactly
+// is no use of any of them (API reference §6).
+func newCounters(s *catalog.Snapshot, since time.Time) counters {
+	c := counters{since: since}
+	questions, dashboards := map[time.Time]int{}, map[time.Time]int{}
+	timedQuestions, timedDashboards := 0, 0
+	for ref, u := range s.Usage {
+		if u.Views == nil && u.LastUsedAt == nil {
+			continue
+		}
+		switch {
+		case ref.Kind.IsCard():
+			c.questions = true
+			if u.LastUsedAt != nil {
+				timedQuestions++
+				questions[u.LastUsedAt.UTC()]++
+			}
+		case ref.Kind == catalog.KindDashboard:
+			c.dashboards = true
+			if u.LastUsedAt != nil {
+				timedDashboards++
+				dashboards[u.LastUsedAt.UTC()]++
+			}
+		}
+	}
+	c.questionDefaults = shared(questions, timedQuestions)
+	c.dashboardDefaults = shared(dashboards, timedDashboards)
+	return c
+}
+
+// shared keeps the times that at least three rows and one row in a hundred have.
+func shared(times map[time.Time]int, rows int) map[time.Time]bool {
+	out := map[time.Time]bool{}
+	for t, n := range times {
+		if n >= 3 && n*100 >= rows {
+			out[t] = true
+		}
+	}
+	return out
+}
