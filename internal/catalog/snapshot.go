@@ -107,6 +107,11 @@ type Snapshot struct {
 	Usage    map[Ref]Usage
 	Access   Access
 	Requests RequestStats
+
+	// Files says from which file of an export folder an asset was read: paths
+	// with forward slashes, relative to the folder. Nil for snapshots read over
+	// HTTP; not stored.
+	Files map[Ref]string
 	// Marks say when parts that are not read in every scan were read last.
 	Marks Marks
 }
