@@ -3,9 +3,9 @@
 // after it was interrupted.
 //
 // What could not be read becomes a gap of the snapshot. A scan fails only when
-// there is no Metabase at the address, it refuses the credential, or nothing at
-// all can be listed. It writes nothing but its staging, and it never reads a
-// dashboard in detail twice.
+// there is no Metabase at the address, it refuses the credential, or what
+// everything else hangs on cannot be listed. It writes nothing but its staging,
+// and it never reads a dashboard in detail twice.
 package scan
 
 import (
@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/metalens/metalens/internal/catalog"
-	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/store"
 )
 
@@ -30,8 +29,8 @@ type Options struct {
 	// switches resuming off.
 	Staging Staging
 	// Fingerprint names what a staged step depends on beside Metabase itself
-	// (credential, reader configuration). Staging of another fingerprint is
-	// discarded.
+	// and the options here: the credential and the reader's configuration.
+	// Staging of another fingerprint is discarded.
 	Fingerprint string
 	// Progress is called when the progress moved, from one goroutine at a time.
 	Progress func(store.ScanProgress)
@@ -40,9 +39,9 @@ type Options struct {
 	IncludePersonal     bool     // read personal collections too
 	NoDashboardDetail   bool     // read no dashboard in detail, so that no view is counted
 	RefreshSchema       bool     // read every schema again, however recent
-	Concurrency         int      // 0 = 3
-	QueryTimeBudget     int      // detail reads for average query times; 0 = 5, negative = none
-	SplitQuestions      int      // read questions per database above this many; 0 = 5000
+	Concurrency         int      // requests at once; 0 = 3
+	QueryTimeBudget     int      // most viewed questions whose average query time is read; 0 = 20, negative = none
+	SplitQuestions      int      // read questions per database above this many; 0 = 5000, negative = never
 
 	Now    func() time.Time // nil = time.Now
 	Logger *slog.Logger     // nil = silent
@@ -58,12 +57,66 @@ type Staging interface {
 // OwnReads counts our own dashboard reads over all scans of a connection.
 type OwnReads interface {
 	Counts(ctx context.Context) (map[string]int64, error) // dashboard id → reads
-	Add(ctx context.Context, dashboardID string) error    // before a read is sent
+	Add(ctx context.Context, dashboardID string) error    // called before a read is sent
+}
+
+const (
+	defaultConcurrency = 3
+	defaultQueryTimes  = 20
+	defaultSplit       = 5000
+
+	// stagingLife is how long an interrupted scan may go on: lists read longer
+	// ago no longer fit those still to be read.
+	stagingLife = time.Hour
+	// schemaLife is how long a schema is taken over.
+	schemaLife = 7 * 24 * time.Hour
+	// queryTimeLife is how long an average query time is taken over.
+	queryTimeLife = 7 * 24 * time.Hour
+	// cancelGrace is how long a dashboard read that is already sent may finish
+	// after a scan was cancelled: it counts as a view, so its answer is kept.
+	cancelGrace = 3 * time.Second
+	// brokenAfter is how many dashboards in a row may fail before the server
+	// is taken for down.
+	brokenAfter = 6
+	// closureBudget limits detail reads of content that only references name.
+	closureBudget = 20000
+	// lostTables limits single reads of tables that no list names.
+	lostTables = 20
+)
+
+func (o Options) withDefaults() Options {
+	if o.Concurrency <= 0 {
+		o.Concurrency = defaultConcurrency
+	}
+	if o.QueryTimeBudget == 0 {
+		o.QueryTimeBudget = defaultQueryTimes
+	}
+	if o.SplitQuestions == 0 {
+		o.SplitQuestions = defaultSplit
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
 }
 
 // Read takes a snapshot. Only these errors end it: the address answers nothing
-// or is no Metabase, the credential is refused, nothing can be listed, staging
-// cannot be written, or ctx ended.
+// or is no Metabase, the credential is refused, a list that everything hangs on
+// cannot be read, staging cannot be written, or ctx ended. After an error the
+// staging still holds the finished steps; after success it is the caller's to
+// drop, once the snapshot is safe.
 func Read(ctx context.Context, source Source, options Options) (*catalog.Snapshot, error) {
-	return nil, errs.New(errs.Internal, "not_ready", "Scanning is not built yet.", "")
+	r := newRun(source, options.withDefaults())
+	if err := r.open(ctx); err != nil {
+		return nil, err
+	}
+	for _, group := range r.plan() {
+		if err := r.group(ctx, group); err != nil {
+			return nil, err
+		}
+	}
+	return r.assemble(), nil
 }

@@ -1,0 +1,53 @@
+package scan
+
+import (
+	"github.com/metalens/metalens/internal/catalog"
+)
+
+// filter knows which collections are left out: those the operator excluded and,
+// unless asked for, personal ones; each with everything below.
+type filter struct {
+	excluded map[string]bool
+	personal map[string]bool
+}
+
+func (f filter) collection(id string) bool { return f.excluded[id] || f.personal[id] }
+
+func (r *run) filter() filter {
+	f := filter{excluded: map[string]bool{}, personal: map[string]bool{}}
+	var list []*catalog.Collection
+	for _, name := range []string{"collections", "discovery"} {
+		list = append(list, r.part(name).Collections...)
+	}
+	for _, id := range r.options.ExcludedCollections {
+		f.excluded[id] = true
+	}
+	if !r.options.IncludePersonal {
+		for _, c := range list {
+			if c.PersonalOwnerID != "" {
+				f.personal[c.ID] = true
+			}
+		}
+	}
+	spread(f.excluded, list)
+	spread(f.personal, list)
+	return f
+}
+
+// spread adds the collections below those of a set, except that excluding the
+// root does not exclude every top-level collection: the root's own content and
+// all collections are different things to people.
+func spread(set map[string]bool, list []*catalog.Collection) {
+	if len(set) == 0 {
+		return
+	}
+	for grown := true; grown; {
+		grown = false
+		for _, c := range list {
+			if !set[c.ID] && c.ParentID != catalog.RootCollectionID && set[c.ParentID] {
+				set[c.ID] = true
+				grown = true
+			}
+		}
+	}
+}
