@@ -214,9 +214,104 @@ func (d *document) health() finding.Health {
 	return h
 }
 
-// families returns the family codes of the health score in order.
-func (d *document) families() []string {
-	return slices.Sorted(maps.Keys(d.in.Health.Families))
+// familyScore is the health of one family, ready to show.
+type familyScore struct {
+	FamilyInfo
+	finding.FamilyHealth
+}
+
+// families returns the scores of all families that judged anything, in the
+// order of the input, unknown ones behind.
+func (d *document) families() []familyScore {
+	var list []familyScore
+	known := map[string]bool{}
+	for _, info := range d.in.Families {
+		known[info.Code] = true
+		if h, ok := d.in.Health.Families[info.Code]; ok {
+			list = append(list, familyScore{info, h})
+		}
+	}
+	for _, code := range slices.Sorted(maps.Keys(d.in.Health.Families)) {
+		if !known[code] {
+			list = append(list, familyScore{FamilyInfo{code, code}, d.in.Health.Families[code]})
+		}
+	}
+	return list
+}
+
+// action is something to do that would better the health most.
+type action struct {
+	checkGroup
+	Weight float64 // of the findings, in clean assets
+}
+
+// actions returns the checks whose findings weigh most, at most n.
+func (d *document) actions(n int) []action {
+	var list []action
+	for _, g := range d.groups() {
+		a := action{checkGroup: g}
+		for _, f := range g.Findings {
+			a.Weight += finding.Weight(f.Severity, f.Confidence)
+		}
+		if a.Weight > 0 {
+			list = append(list, a)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b action) int { return cmp.Compare(b.Weight, a.Weight) })
+	return list[:min(n, len(list))]
+}
+
+// kindCount is how many assets of a kind there are.
+type kindCount struct {
+	Kind catalog.Kind
+	N    int
+}
+
+// inventory returns the kinds that occur, in the order of [catalog.Kinds].
+func (d *document) inventory() []kindCount {
+	counts := d.counts()
+	var list []kindCount
+	for _, k := range catalog.Kinds() {
+		if counts[k] > 0 {
+			list = append(list, kindCount{k, counts[k]})
+		}
+	}
+	return list
+}
+
+// kindName is a kind for people, in the number that fits n.
+func kindName(k catalog.Kind, n int) string {
+	if n == 1 {
+		return string(k)
+	}
+	if k == catalog.KindPerson {
+		return "people"
+	}
+	return string(k) + "s"
+}
+
+// reasonCount is why something was not evaluated, and how often.
+type reasonCount struct {
+	Check  CheckInfo
+	Reason string
+	Whole  bool // the check judged nothing at all
+	N      int
+}
+
+// notEvaluatedReasons sums up what could not be judged, by check and reason.
+func (d *document) notEvaluatedReasons() []reasonCount {
+	var list []reasonCount
+	for _, n := range d.notEvaluated() {
+		i := slices.IndexFunc(list, func(r reasonCount) bool {
+			return r.Check.ID == n.Check && r.Reason == n.Reason && r.Whole == n.Asset.IsZero()
+		})
+		if i < 0 {
+			list = append(list, reasonCount{Check: d.checkInfo(n.Check), Reason: n.Reason, Whole: n.Asset.IsZero()})
+			i = len(list) - 1
+		}
+		list[i].N++
+	}
+	return list
 }
 
 func (d *document) stats() statsEntry {

@@ -57,11 +57,17 @@ type Duplicate struct {
 	Reason  string        `json:"reason"`
 }
 
+// FamilyInfo names a family of checks for people.
+type FamilyInfo struct {
+	Code  string // as in the health score: USE, BRK, …
+	Title string
+}
+
 // CheckInfo describes a check to readers of a report.
 type CheckInfo struct {
 	ID          string
 	Title       string
-	Family      string // stable code: usage, broken, …
+	Family      string // a family's code
 	Why         string
 	Remediation string
 	Severity    finding.Severity
@@ -83,6 +89,9 @@ type Options struct {
 	Width       int  // terminal width of the table format; 0 = 100
 	Color       bool // ANSI colours in the table format
 	MaxFindings int  // rows of the table format; 0 = all
+	// ExportDir is the folder that was scanned instead of a Metabase, as a path
+	// relative to the repository; SARIF puts it before the files' names.
+	ExportDir string
 }
 
 // Input is everything a report is written from. Nothing in it is changed.
@@ -101,6 +110,7 @@ type Input struct {
 	NotEvaluated []finding.NotEvaluated
 	Health       finding.Health
 
+	Families []FamilyInfo // in the order reports use
 	Checks   []CheckInfo
 	Baseline *Baseline // nil: no comparison was asked for
 	Changes  *Changes  // nil: the scan was stateless
