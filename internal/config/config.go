@@ -20,7 +20,8 @@ type Config struct {
 	Data             string       // data directory: database, key file, lock, logs
 	DatabaseURL      secret.Value // PostgreSQL; empty = SQLite in the data directory
 	AdminDatabaseURL secret.Value // PostgreSQL role for migrations and the operator; empty = DatabaseURL
-	MasterKey        secret.Value // base64 key material; empty = key file in the data directory (single-user mode)
+	MasterKeyFile    string       // key the service manager hands over; empty = a key file in the data directory (single-user mode)
+	MasterKeyFD      int          // inherited descriptor to read it from; 0 = none
 
 	Metabase Metabase
 	Server   Server
@@ -39,7 +40,7 @@ type Metabase struct {
 	TLS12          bool
 	CAFile         string
 	Proxy          string
-	Timeout        time.Duration // limit of one request
+	Timeout        time.Duration // limit of one small request; big lists get ten times that
 }
 
 // Server is what serve listens on.
@@ -78,7 +79,7 @@ type Log struct {
 func defaults(dataDir string) Config {
 	return Config{
 		Data:     dataDir,
-		Metabase: Metabase{Timeout: 60 * time.Second},
+		Metabase: Metabase{Timeout: 30 * time.Second},
 		Server:   Server{Listen: "127.0.0.1:8300"},
 		Scan:     Scan{Concurrency: 3},
 		Outbound: Outbound{AllowPrivate: Auto},

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -49,10 +48,16 @@ func Keys() []Key {
 			show: func(c *Config) string { return showDatabaseURL(c.AdminDatabaseURL) },
 		},
 		{
-			Name: "master_key", Env: []string{"METALENS_MASTER_KEY"}, Secret: true,
-			Help: "32 bytes in base64 that wrap every other key; empty = a key file in the data directory",
-			set:  func(c *Config, v string) error { return setMasterKey(&c.MasterKey, v) },
-			show: func(c *Config) string { return showSecret(c.MasterKey) },
+			Name: "master_key_file", Env: []string{"METALENS_MASTER_KEY_FILE"}, Path: true,
+			Help: "file with the master keys, as a service manager hands it over; empty = a key file in the data directory",
+			set:  func(c *Config, v string) error { return setPath(&c.MasterKeyFile, v) },
+			show: func(c *Config) string { return c.MasterKeyFile },
+		},
+		{
+			Name: "master_key_fd", Env: []string{"METALENS_MASTER_KEY_FD"},
+			Help: "inherited file descriptor to read the master keys from; 0 = none",
+			set:  func(c *Config, v string) error { return setDescriptor(&c.MasterKeyFD, v) },
+			show: func(c *Config) string { return strconv.Itoa(c.MasterKeyFD) },
 		},
 		{
 			Name: "metabase.url", Env: []string{"METABASE_URL", "METALENS_METABASE_URL"},
@@ -92,13 +97,13 @@ func Keys() []Key {
 		},
 		{
 			Name: "metabase.proxy", Env: []string{"METALENS_METABASE_PROXY"},
-			Help: "http(s) proxy to go through; proxies of the environment are not used",
+			Help: "http, https or socks5 proxy to go through, or the word environment to follow HTTPS_PROXY and NO_PROXY",
 			set:  func(c *Config, v string) error { return setProxy(&c.Metabase.Proxy, v) },
 			show: func(c *Config) string { return redactURL(c.Metabase.Proxy) },
 		},
 		{
 			Name: "metabase.timeout", Env: []string{"METALENS_METABASE_TIMEOUT"},
-			Help: "limit of one request",
+			Help: "limit of one small request; big lists get ten times that",
 			set: func(c *Config, v string) error {
 				return setDuration(&c.Metabase.Timeout, v, 100*time.Millisecond, 30*time.Minute)
 			},
@@ -248,12 +253,12 @@ func setHTTPURL(to *string, v string) error {
 }
 
 func setProxy(to *string, v string) error {
-	if v == "" {
-		*to = ""
+	if v == "" || v == "environment" {
+		*to = v
 		return nil
 	}
 	u, err := url.Parse(v)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" {
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" && u.Scheme != "socks5h" {
 		return errors.New("is not an address like http://proxy.example.com:3128")
 	}
 	*to = v
@@ -273,16 +278,12 @@ func setDatabaseURL(to *secret.Value, v string) error {
 	return nil
 }
 
-func setMasterKey(to *secret.Value, v string) error {
-	if v == "" {
-		*to = secret.Value{}
-		return nil
+func setDescriptor(to *int, v string) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || n != 0 && n < 3 || n > 1<<16 {
+		return errors.New("is not an inherited descriptor; they begin at 3")
 	}
-	raw, err := base64.StdEncoding.DecodeString(v)
-	if err != nil || len(raw) != 32 {
-		return errors.New("is not 32 bytes in base64; make one with: openssl rand -base64 32")
-	}
-	*to = secret.New(v)
+	*to = n
 	return nil
 }
 

@@ -81,7 +81,7 @@ func TestMistakes(t *testing.T) {
 		{name: "key twice", environ: []string{"METABASE_API_KEY=" + canary, "METABASE_API_KEY_FILE=/x"}, code: "ambiguous_setting", says: "Keep one"},
 		{name: "key file missing", environ: []string{"METABASE_API_KEY_FILE=/nowhere/key"}, code: "secret_file", says: "does not exist"},
 		{name: "key file flag missing", flags: []config.Flag{{Key: "metabase.api_key_file", Flag: "--api-key-file", Value: "/nowhere/key"}}, code: "secret_file", says: "--api-key-file"},
-		{name: "master key too short", environ: []string{"METALENS_MASTER_KEY=" + canary}, code: "bad_setting", says: "32 bytes"},
+		{name: "master key from a standard stream", environ: []string{"METALENS_MASTER_KEY_FD=1"}, code: "bad_setting", says: "begin at 3"},
 		{name: "database of another kind", environ: []string{"METALENS_DATABASE_URL=mysql://u:" + canary + "@h/db"}, code: "bad_setting", says: "postgres://"},
 		{name: "data moved from inside", yaml: "data: /elsewhere\n", code: "data_in_data", says: "METALENS_DATA"},
 	}
