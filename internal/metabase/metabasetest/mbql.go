@@ -70,11 +70,12 @@ func (d *dialect) native4(e *encoder, s *Stage, key string) {
 // inner4 writes the last stage with the ones before nested as source-query.
 func (d *dialect) inner4(e *encoder, stages []Stage) {
 	last := &stages[len(stages)-1]
+	if len(stages) == 1 && (last.SQL != "" || last.Collection != "") {
+		d.native4(e, last, "native")
+		return
+	}
 	e.open()
 	switch {
-	case len(stages) > 1 && len(stages) == 2 && (stages[0].SQL != "" || stages[0].Collection != ""):
-		e.key("source-query")
-		d.native4(e, &stages[0], "native")
 	case len(stages) > 1:
 		e.key("source-query")
 		d.inner4(e, stages[:len(stages)-1])

@@ -4,6 +4,7 @@ import (
 	"hash/fnv"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -59,7 +60,7 @@ type World struct {
 	fields map[int]*Field
 	people map[int]*Person
 	byDB   map[int][]*Table
-	usedBy map[int]int // card id → number of dashboards, computed on demand
+	usedBy atomic.Pointer[map[int]int] // card id → number of dashboards, computed on demand
 }
 
 // NewWorld returns an empty world with the two built-in groups and the trash.
@@ -462,7 +463,7 @@ func (w *World) AddDashboard(d *Dashboard) *Dashboard {
 	}
 	w.Dashboards = append(w.Dashboards, d)
 	w.dashes[d.ID] = d
-	w.usedBy = nil
+	w.usedBy.Store(nil)
 	return d
 }
 
@@ -476,7 +477,7 @@ func (w *World) addDashcard(d *Dashboard, dc *Dashcard) {
 	if dc.Height == 0 {
 		dc.Height = 6
 	}
-	w.usedBy = nil
+	w.usedBy.Store(nil)
 }
 
 // AddSegment adds a segment.
