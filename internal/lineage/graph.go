@@ -1,18 +1,22 @@
 package lineage
 
 import (
-	"context"
+	"slices"
+	"sync"
 
 	"github.com/metalens/metalens/internal/catalog"
-	"github.com/metalens/metalens/internal/finding"
 )
 
-// Graph is the lineage of one snapshot. It is read-only once built.
+// Graph is the lineage of one snapshot. It must not be changed once built and
+// is safe for concurrent use then.
 type Graph struct {
-	Edges       []Edge       // sorted by downstream, upstream, via
+	Edges       []Edge       // sorted by downstream end, upstream end, via
 	ColumnEdges []ColumnEdge // sorted likewise
-	Unresolved  []Unresolved // sorted by asset, reason, detail
+	Unresolved  []Unresolved // sorted by asset
 	Navigation  []Navigation // click targets and links: no data flows along them
+
+	once  sync.Once
+	index adjacency
 }
 
 // Navigation is a way a reader can click from one asset to another.
@@ -21,65 +25,401 @@ type Navigation struct {
 	To   catalog.Ref `json:"to"`
 }
 
-// Option shapes [Build].
-type Option func(*builder)
-
-type builder struct{ analyzer SQLAnalyzer }
-
-// WithSQL lets native queries be analysed. Without it each native query is
-// listed as unresolved ("sql_not_analysed").
-func WithSQL(a SQLAnalyzer) Option { return func(b *builder) { b.analyzer = a } }
-
-// Build computes the lineage of a snapshot. It never fails: what cannot be
-// resolved is in Unresolved. A cancelled context ends it early.
-func Build(ctx context.Context, index *catalog.Index, options ...Option) *Graph { return &Graph{} }
-
-// SQLAnalyzer finds out what a native query reads. The SQL engine implements it.
-type SQLAnalyzer interface {
-	AnalyzeSQL(ctx context.Context, in SQLInput) SQLAnalysis
-}
-
-// SQLInput is one native query with what is known about its surroundings.
-type SQLInput struct {
-	Engine   string // Metabase's engine name: postgres, bigquery-cloud-sdk, …
-	Database *catalog.Database
-	SQL      string
-}
-
-// SQLAnalysis is what a native query reads.
-type SQLAnalysis struct {
-	Unresolved []SQLUnresolved
-}
-
-// SQLUnresolved is something in the text that could not be resolved.
-type SQLUnresolved struct {
-	Reason string
-	Detail string
-	Span   *finding.Span
-}
-
 // Step is an asset at a distance from the start of a walk.
 type Step struct {
 	Asset    catalog.Ref
 	Distance int
 }
 
-// Upstream lists everything the asset depends on, nearest first; maxDepth 0
-// means no limit.
-func (g *Graph) Upstream(r catalog.Ref, maxDepth int) []Step { return nil }
+// adjacency numbers the assets and keeps, for each, the positions of its edges.
+type adjacency struct {
+	number  map[catalog.Ref]int32
+	refs    []catalog.Ref
+	out, in lists // positions in Edges
+	columns lists // positions in ColumnEdges, by their column
+	opaque  []bool
+}
 
-// Downstream lists everything that depends on the asset, nearest first;
-// maxDepth 0 means no limit.
-func (g *Graph) Downstream(r catalog.Ref, maxDepth int) []Step { return nil }
+// lists are many short lists in one array.
+type lists struct {
+	start []int32
+	items []int32
+}
+
+func (l *lists) of(n int32) []int32 {
+	if int(n)+1 >= len(l.start) {
+		return nil
+	}
+	return l.items[l.start[n]:l.start[n+1]]
+}
+
+// collect builds lists from (owner of item i) for n owners.
+func collect(n, items int, owner func(int) int32) lists {
+	l := lists{start: make([]int32, n+1), items: make([]int32, items)}
+	for i := range items {
+		l.start[owner(i)+1]++
+	}
+	for i := range n {
+		l.start[i+1] += l.start[i]
+	}
+	at := slices.Clone(l.start)
+	for i := range items {
+		o := owner(i)
+		l.items[at[o]] = int32(i)
+		at[o]++
+	}
+	return l
+}
+
+func (g *Graph) adjacency() *adjacency {
+	g.once.Do(func() {
+		a := &g.index
+		a.number = make(map[catalog.Ref]int32, len(g.Edges))
+		id := func(r catalog.Ref) int32 {
+			n, ok := a.number[r]
+			if !ok {
+				n = int32(len(a.refs))
+				a.number[r] = n
+				a.refs = append(a.refs, r)
+			}
+			return n
+		}
+		from, to := make([]int32, len(g.Edges)), make([]int32, len(g.Edges))
+		for i := range g.Edges {
+			from[i], to[i] = id(g.Edges[i].From), id(g.Edges[i].To)
+		}
+		column := make([]int32, len(g.ColumnEdges))
+		for i := range g.ColumnEdges {
+			column[i] = id(g.ColumnEdges[i].From)
+			id(g.ColumnEdges[i].To)
+		}
+		n := len(a.refs)
+		a.out = collect(n, len(from), func(i int) int32 { return from[i] })
+		a.in = collect(n, len(to), func(i int) int32 { return to[i] })
+		a.columns = collect(n, len(column), func(i int) int32 { return column[i] })
+		a.opaque = make([]bool, n)
+		for i := range g.Unresolved {
+			if k, ok := a.number[g.Unresolved[i].Asset]; ok {
+				a.opaque[k] = true
+			}
+		}
+	})
+	return &g.index
+}
 
 // Users lists the edges out of an asset: its direct users.
-func (g *Graph) Users(r catalog.Ref) []Edge { return nil }
+func (g *Graph) Users(r catalog.Ref) []Edge {
+	return g.edges(r, func(a *adjacency) *lists { return &a.out })
+}
 
 // Sources lists the edges into an asset: what it uses directly.
-func (g *Graph) Sources(r catalog.Ref) []Edge { return nil }
+func (g *Graph) Sources(r catalog.Ref) []Edge {
+	return g.edges(r, func(a *adjacency) *lists { return &a.in })
+}
 
-// Paths lists up to limit shortest ways from an upstream to a downstream asset.
-func (g *Graph) Paths(from, to catalog.Ref, limit int) [][]catalog.Ref { return nil }
+func (g *Graph) edges(r catalog.Ref, pick func(*adjacency) *lists) []Edge {
+	a := g.adjacency()
+	n, ok := a.number[r]
+	if !ok {
+		return nil
+	}
+	positions := pick(a).of(n)
+	out := make([]Edge, 0, len(positions))
+	for _, p := range positions {
+		out = append(out, g.Edges[p])
+	}
+	return out
+}
 
-// Cycles lists the groups of assets that depend on themselves.
-func (g *Graph) Cycles() [][]catalog.Ref { return nil }
+// ColumnUsers lists the column edges out of a column.
+func (g *Graph) ColumnUsers(column catalog.Ref) []ColumnEdge {
+	a := g.adjacency()
+	n, ok := a.number[column]
+	if !ok {
+		return nil
+	}
+	var out []ColumnEdge
+	for _, p := range a.columns.of(n) {
+		out = append(out, g.ColumnEdges[p])
+	}
+	return out
+}
+
+// ColumnSources lists the column edges into an asset.
+func (g *Graph) ColumnSources(r catalog.Ref) []ColumnEdge {
+	compare := func(e ColumnEdge, r catalog.Ref) int { return e.To.Compare(r) }
+	start, _ := slices.BinarySearchFunc(g.ColumnEdges, r, compare)
+	end := start
+	for end < len(g.ColumnEdges) && g.ColumnEdges[end].To == r {
+		end++
+	}
+	return g.ColumnEdges[start:end:end]
+}
+
+// Upstream lists everything the asset depends on, nearest first, assets of the
+// same distance in order; maxDepth 0 means no limit. The asset itself is not
+// listed, not even when it depends on itself.
+func (g *Graph) Upstream(r catalog.Ref, maxDepth int) []Step {
+	a := g.adjacency()
+	return g.walk(r, maxDepth, func(n int32, _ int) []int32 {
+		return neighbours(a.in.of(n), func(p int32) int32 { return a.number[g.Edges[p].From] })
+	})
+}
+
+// Downstream lists everything that depends on the asset, nearest first, assets
+// of the same distance in order; maxDepth 0 means no limit.
+//
+// From a column the walk is exact where lineage is: a question further down is
+// listed when it uses the column itself, or when part of what it uses is
+// unresolved, so that nobody can tell.
+func (g *Graph) Downstream(r catalog.Ref, maxDepth int) []Step {
+	a := g.adjacency()
+	if r.Kind != catalog.KindColumn {
+		return g.walk(r, maxDepth, func(n int32, _ int) []int32 {
+			return neighbours(a.out.of(n), func(p int32) int32 { return a.number[g.Edges[p].To] })
+		})
+	}
+	n, ok := a.number[r]
+	if !ok {
+		return nil
+	}
+	users := map[int32]bool{}
+	for _, p := range a.columns.of(n) {
+		users[a.number[g.ColumnEdges[p].To]] = true
+	}
+	first := g.firstUsers(r, users)
+	return g.walk(r, maxDepth, func(n int32, depth int) []int32 {
+		if depth == 0 {
+			return first
+		}
+		var next []int32
+		for _, p := range a.out.of(n) {
+			to := a.number[g.Edges[p].To]
+			if users[to] || a.opaque[to] || !readsColumns(a.refs[to].Kind) {
+				next = append(next, to)
+			}
+		}
+		return next
+	})
+}
+
+// firstUsers picks the users of a column that read it themselves, not through
+// another user.
+func (g *Graph) firstUsers(column catalog.Ref, users map[int32]bool) []int32 {
+	a := g.adjacency()
+	table := catalog.Ref{Kind: catalog.KindTable, ID: catalog.TableOfColumn(column.ID)}
+	var first, later []int32
+	for n := range users {
+		sources := neighbours(a.in.of(n), func(p int32) int32 { return a.number[g.Edges[p].From] })
+		direct := slices.ContainsFunc(sources, func(m int32) bool { return a.refs[m] == table })
+		if direct || !slices.ContainsFunc(sources, func(m int32) bool { return m != n && users[m] }) {
+			first = append(first, n)
+		} else {
+			later = append(later, n)
+		}
+	}
+	reached := map[int32]bool{}
+	reach := func(n int32) {
+		for work := []int32{n}; len(work) > 0; {
+			n, work = work[len(work)-1], work[:len(work)-1]
+			if reached[n] {
+				continue
+			}
+			reached[n] = true
+			for _, p := range a.out.of(n) {
+				if to := a.number[g.Edges[p].To]; users[to] {
+					work = append(work, to)
+				}
+			}
+		}
+	}
+	for _, n := range first {
+		reach(n)
+	}
+	slices.SortFunc(later, func(x, y int32) int { return a.refs[x].Compare(a.refs[y]) })
+	for _, n := range later { // in a cycle nobody is first
+		if !reached[n] {
+			first = append(first, n)
+			reach(n)
+		}
+	}
+	return first
+}
+
+// readsColumns reports whether assets of a kind have column lineage of their
+// own; the others depend on whatever they show.
+func readsColumns(k catalog.Kind) bool {
+	return k.IsCard() || k == catalog.KindSegment || k == catalog.KindMeasure
+}
+
+func neighbours(positions []int32, end func(int32) int32) []int32 {
+	out := make([]int32, 0, len(positions))
+	for _, p := range positions {
+		out = append(out, end(p))
+	}
+	return out
+}
+
+// walk goes breadth first, each level in the order of references.
+func (g *Graph) walk(r catalog.Ref, maxDepth int, next func(n int32, depth int) []int32) []Step {
+	a := g.adjacency()
+	start, ok := a.number[r]
+	if !ok {
+		return nil
+	}
+	seen := make([]bool, len(a.refs))
+	seen[start] = true
+	var out []Step
+	level := []int32{start}
+	for depth := 0; len(level) > 0 && (maxDepth <= 0 || depth < maxDepth); depth++ {
+		var following []int32
+		for _, n := range level {
+			for _, m := range next(n, depth) {
+				if !seen[m] {
+					seen[m] = true
+					following = append(following, m)
+				}
+			}
+		}
+		slices.SortFunc(following, func(x, y int32) int { return a.refs[x].Compare(a.refs[y]) })
+		for _, n := range following {
+			out = append(out, Step{a.refs[n], depth + 1})
+		}
+		level = following
+	}
+	return out
+}
+
+// Paths lists up to limit shortest ways from an upstream to a downstream asset,
+// both ends included, in order. From a column the first step is a column edge.
+func (g *Graph) Paths(from, to catalog.Ref, limit int) [][]catalog.Ref {
+	a := g.adjacency()
+	start, ok := a.number[from]
+	goal, ok2 := a.number[to]
+	if !ok || !ok2 || limit <= 0 || start == goal {
+		return nil
+	}
+	steps := func(n int32) []int32 {
+		list := neighbours(a.out.of(n), func(p int32) int32 { return a.number[g.Edges[p].To] })
+		for _, p := range a.columns.of(n) {
+			list = append(list, a.number[g.ColumnEdges[p].To])
+		}
+		slices.SortFunc(list, func(x, y int32) int { return a.refs[x].Compare(a.refs[y]) })
+		return slices.Compact(list)
+	}
+	// Distances to the goal, backwards, so that only useful branches are tried.
+	distance := map[int32]int{goal: 0}
+	level := []int32{goal}
+	firstSteps := steps(start)
+	for depth := 1; len(level) > 0; depth++ {
+		if _, reached := distance[start]; reached {
+			break
+		}
+		var before []int32
+		for _, n := range level {
+			sources := neighbours(a.in.of(n), func(p int32) int32 { return a.number[g.Edges[p].From] })
+			if slices.Contains(firstSteps, n) {
+				sources = append(sources, start)
+			}
+			for _, m := range sources {
+				if _, seen := distance[m]; !seen {
+					distance[m] = depth
+					before = append(before, m)
+				}
+			}
+		}
+		level = before
+	}
+	if _, reached := distance[start]; !reached {
+		return nil
+	}
+	var out [][]catalog.Ref
+	var follow func(n int32, path []catalog.Ref)
+	follow = func(n int32, path []catalog.Ref) {
+		path = append(path, a.refs[n])
+		if n == goal {
+			out = append(out, slices.Clone(path))
+			return
+		}
+		for _, m := range steps(n) {
+			if d, ok := distance[m]; ok && d == distance[n]-1 && len(out) < limit {
+				follow(m, path)
+			}
+		}
+	}
+	follow(start, nil)
+	return out
+}
+
+// Cycles lists the groups of assets that depend on themselves, each sorted, the
+// groups in order of their first member.
+func (g *Graph) Cycles() [][]catalog.Ref {
+	a := g.adjacency()
+	n := len(a.refs)
+	order, low := make([]int32, n), make([]int32, n)
+	onStack := make([]bool, n)
+	var stack []int32
+	var counter int32
+	var out [][]catalog.Ref
+	type frame struct {
+		node int32
+		next int
+	}
+	for root := range int32(n) {
+		if order[root] != 0 {
+			continue
+		}
+		work := []frame{{node: root}}
+		for len(work) > 0 {
+			f := &work[len(work)-1]
+			v := f.node
+			if f.next == 0 {
+				counter++
+				order[v], low[v] = counter, counter
+				stack = append(stack, v)
+				onStack[v] = true
+			}
+			edges := a.out.of(v)
+			descended := false
+			for f.next < len(edges) {
+				w := a.number[g.Edges[edges[f.next]].To]
+				f.next++
+				if order[w] == 0 {
+					work = append(work, frame{node: w})
+					descended = true
+					break
+				}
+				if onStack[w] {
+					low[v] = min(low[v], order[w])
+				}
+			}
+			if descended {
+				continue
+			}
+			work = work[:len(work)-1]
+			if len(work) > 0 {
+				p := work[len(work)-1].node
+				low[p] = min(low[p], low[v])
+			}
+			if low[v] != order[v] {
+				continue
+			}
+			var group []catalog.Ref
+			for {
+				w := stack[len(stack)-1]
+				stack = stack[:len(stack)-1]
+				onStack[w] = false
+				group = append(group, a.refs[w])
+				if w == v {
+					break
+				}
+			}
+			if len(group) > 1 || slices.ContainsFunc(edges, func(p int32) bool { return g.Edges[p].To == g.Edges[p].From }) {
+				slices.SortFunc(group, catalog.Ref.Compare)
+				out = append(out, group)
+			}
+		}
+	}
+	slices.SortFunc(out, func(x, y []catalog.Ref) int { return x[0].Compare(y[0]) })
+	return out
+}
