@@ -248,7 +248,7 @@ func (b *builder) definition(ref catalog.Ref, tableID string, definition json.Ra
 
 func (b *builder) snippet(s *catalog.Snippet) {
 	r := &reading{}
-	b.readTags(r, s.SQL, s.Tags, nil)
+	b.readTags(r, s.SQL, declared(s.Tags), nil)
 	b.apply(s.Ref(), r)
 }
 

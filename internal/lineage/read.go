@@ -39,7 +39,7 @@ func (b *builder) read(asset catalog.Ref, q *catalog.Query) *reading {
 	case len(q.MBQL) > 0:
 		b.readMBQL(r, q)
 	case q.Language == catalog.LanguageSQL:
-		b.readSQL(r, q.DatabaseID, q.SQL, q.Tags)
+		b.readSQL(r, q.DatabaseID, q.SQL, declared(q.Tags))
 	case q.Language == catalog.LanguageOther:
 		r.outputs = []mbql.Column{{Star: true, Partial: true}}
 		r.gap("not_sql", "a native query in a language that is not SQL", catalog.Ref{})
@@ -68,10 +68,10 @@ func (b *builder) readMBQL(r *reading, q *catalog.Query) {
 	for _, n := range refs.Natives {
 		inner := &reading{}
 		switch {
-		case n.SQL && q.Language == catalog.LanguageSQL && q.SQL != "":
-			b.readSQL(inner, q.DatabaseID, q.SQL, q.Tags)
+		case n.SQL && n.Text == q.SQL && len(q.Tags) > 0:
+			b.readSQL(inner, q.DatabaseID, n.Text, declared(q.Tags))
 		case n.SQL:
-			b.readSQL(inner, q.DatabaseID, n.Text, b.tags(n.Tags))
+			b.readSQL(inner, q.DatabaseID, n.Text, n.Tags)
 		default:
 			inner.gap("not_sql", "a native query in a language that is not SQL", catalog.Ref{})
 		}
@@ -194,23 +194,27 @@ func (b *builder) readMetric(r *reading, id string) {
 	}
 }
 
-func (b *builder) tags(declared []mbql.Tag) []catalog.TemplateTag {
-	out := make([]catalog.TemplateTag, 0, len(declared))
-	for _, t := range declared {
-		out = append(out, catalog.TemplateTag{Name: t.Name, Type: t.Type, QuestionID: t.CardID, Snippet: t.Snippet, SnippetID: t.SnippetID})
+// declared reads the declarations of template tags.
+func declared(tags []catalog.TemplateTag) []mbql.Tag {
+	out := make([]mbql.Tag, 0, len(tags))
+	for _, t := range tags {
+		out = append(out, mbql.Tag{
+			Name: t.Name, Type: t.Type, CardID: t.QuestionID, Snippet: t.Snippet, SnippetID: t.SnippetID,
+			Table: mbql.ParseTable(t.TableRef), Dimension: mbql.ParseExpr(t.Dimension),
+		})
 	}
 	return out
 }
 
 // readSQL follows the template tags of a native query and has the rest analysed.
-func (b *builder) readSQL(r *reading, databaseID, sql string, declared []catalog.TemplateTag) {
-	tags := b.readTags(r, sql, declared, nil)
+func (b *builder) readSQL(r *reading, databaseID, sql string, tags []mbql.Tag) {
+	used := b.readTags(r, sql, tags, nil)
 	if b.analyzer == nil {
 		r.outputs = []mbql.Column{{Star: true, Partial: true}}
 		r.gap("sql_not_analysed", "native SQL was not analysed", catalog.Ref{})
 		return
 	}
-	a := b.analyzer.AnalyzeSQL(b.ctx, SQLInput{SQL: sql, Schema: b.schema(databaseID), Tags: tags})
+	a := b.analyzer.AnalyzeSQL(b.ctx, SQLInput{SQL: sql, Schema: b.schema(databaseID), Tags: used})
 	for _, t := range a.Tables {
 		via := ViaQuery
 		if t.Join {
@@ -280,12 +284,12 @@ func (b *builder) schema(databaseID string) *SQLSchema {
 
 // readTags follows the tags in a text. The text says which tags are used, the
 // declarations say what they mean. inside names the snippets that led here.
-func (b *builder) readTags(r *reading, sql string, declared []catalog.TemplateTag, inside []string) []SQLTag {
+func (b *builder) readTags(r *reading, sql string, tags []mbql.Tag, inside []string) []SQLTag {
 	template := ParseTemplate(sql)
 	if len(template.Tags) == 0 {
 		return nil
 	}
-	find := declarations(declared)
+	find := declarations(tags)
 	out := make([]SQLTag, 0, len(template.Tags))
 	for _, use := range template.Tags {
 		tag := SQLTag{TagUse: use}
@@ -293,8 +297,8 @@ func (b *builder) readTags(r *reading, sql string, declared []catalog.TemplateTa
 		case use.Kind == TagCard:
 			tag.Type = "card"
 			id := use.CardID
-			if d != nil && d.QuestionID != "" {
-				id = d.QuestionID
+			if d != nil && d.CardID != "" {
+				id = d.CardID
 			}
 			b.readCard(r, id, ViaCardReference, use.Span)
 			if q := b.index.Question(id); q != nil {
@@ -330,14 +334,14 @@ func (b *builder) readTags(r *reading, sql string, declared []catalog.TemplateTa
 }
 
 // readDeclared follows a field filter, time grouping or table tag.
-func (b *builder) readDeclared(r *reading, tag *SQLTag, d *catalog.TemplateTag) {
+func (b *builder) readDeclared(r *reading, tag *SQLTag, d *mbql.Tag) {
 	switch d.Type {
 	case "dimension", "temporal-unit":
 		use, via := mbql.UseFilter, ViaFilter
 		if d.Type == "temporal-unit" {
 			use, via = mbql.UseGroup, ViaQuery
 		}
-		e := mbql.ParseExpr(d.Dimension)
+		e := d.Dimension
 		if e == nil || e.Kind != mbql.FieldExpr || e.Field.ID.IsZero() {
 			return
 		}
@@ -350,7 +354,7 @@ func (b *builder) readDeclared(r *reading, tag *SQLTag, d *catalog.TemplateTag) 
 		r.columns = append(r.columns, columnUse{c.ID, use, finding.Certain})
 		r.edge(catalog.Ref{Kind: catalog.KindTable, ID: catalog.TableOfColumn(c.ID)}, via, finding.Certain)
 	case "table":
-		id := mbql.ParseTable(d.TableRef)
+		id := d.Table
 		if id.IsZero() {
 			return
 		}
@@ -370,7 +374,7 @@ func (b *builder) expand(s *catalog.Snippet, inside []string) string {
 	}
 	var out strings.Builder
 	at := 0
-	find := declarations(s.Tags)
+	find := declarations(declared(s.Tags))
 	for _, use := range ParseTemplate(s.SQL).Tags {
 		if use.Kind != TagSnippet {
 			continue
@@ -387,7 +391,7 @@ func (b *builder) expand(s *catalog.Snippet, inside []string) string {
 	return out.String()
 }
 
-func (b *builder) findSnippet(use TagUse, declared *catalog.TemplateTag) *catalog.Snippet {
+func (b *builder) findSnippet(use TagUse, declared *mbql.Tag) *catalog.Snippet {
 	if declared != nil && declared.SnippetID != "" {
 		if s := b.index.Snippet(declared.SnippetID); s != nil {
 			return s
@@ -398,10 +402,10 @@ func (b *builder) findSnippet(use TagUse, declared *catalog.TemplateTag) *catalo
 
 // declarations finds the declaration of a tag: by its name, and for cards also
 // by number, since the words behind it are decoration that people edit.
-func declarations(declared []catalog.TemplateTag) func(TagUse) *catalog.TemplateTag {
-	return func(use TagUse) *catalog.TemplateTag {
-		for i := range declared {
-			d := &declared[i]
+func declarations(tags []mbql.Tag) func(TagUse) *mbql.Tag {
+	return func(use TagUse) *mbql.Tag {
+		for i := range tags {
+			d := &tags[i]
 			if d.Name == use.Name {
 				return d
 			}
@@ -412,9 +416,9 @@ func declarations(declared []catalog.TemplateTag) func(TagUse) *catalog.Template
 			}
 		}
 		if use.Kind == TagCard && use.CardID != "" {
-			for i := range declared {
-				if name, ok := readTag(declared[i].Name); ok && name.CardID == use.CardID {
-					return &declared[i]
+			for i := range tags {
+				if name, ok := readTag(tags[i].Name); ok && name.CardID == use.CardID {
+					return &tags[i]
 				}
 			}
 		}
