@@ -2,7 +2,12 @@ package connection
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -126,4 +131,19 @@ func option(kind metabase.ExceptionKind) string {
 		return OptionCustomCA
 	}
 	return string(kind)
+}
+
+// Stamp names everything that decides what a reader of a connection sees: its
+// address, credential and options. It gives nothing of the credential away and
+// differs between organizations.
+func Stamp(c store.Connection, secrets Credentials) (string, error) {
+	options, err := json.Marshal(c.Options)
+	if err != nil {
+		return "", fmt.Errorf("stamp connection %s: %w", c.ID, err)
+	}
+	mac := hmac.New(sha256.New, []byte(secrets.MaskKey.Expose()))
+	for _, text := range []string{c.URL, string(c.Auth), secrets.Key.Expose(), string(options)} {
+		_, _ = fmt.Fprintf(mac, "%d:%s;", len(text), text)
+	}
+	return hex.EncodeToString(mac.Sum(nil)), nil
 }

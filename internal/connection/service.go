@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/metalens/metalens/internal/errs"
-	"github.com/metalens/metalens/internal/ledger"
-	"github.com/metalens/metalens/internal/metabase"
 	"github.com/metalens/metalens/internal/secret"
 	"github.com/metalens/metalens/internal/store"
 )
@@ -348,20 +346,22 @@ func (s *Service) Credential(ctx context.Context, org store.OrgID, id store.Conn
 	return v, nil
 }
 
-// Open returns a reader of a stored connection; every exchange goes to the
-// recorder. The caller closes it.
-func (s *Service) Open(ctx context.Context, org store.OrgID, c store.Connection, recorder ledger.Recorder) (*metabase.Client, error) {
+// Secrets hands out what opening a reader of a stored connection needs.
+func (s *Service) Secrets(ctx context.Context, org store.OrgID, id store.ConnectionID) (Credentials, error) {
 	var secrets Credentials
 	err := s.config.Store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) (err error) {
 		secrets.MaskKey = tx.DeriveKey("mask-literals")
-		secrets.Key, err = tx.Credential(ctx, c.ID)
+		secrets.Key, err = tx.Credential(ctx, id)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open connection %s: %w", c.ID, err)
+		return Credentials{}, fmt.Errorf("credential of connection %s: %w", id, err)
 	}
-	return s.config.Opener.Open(c, secrets, recorder)
+	return secrets, nil
 }
+
+// Opener opens readers of this service's connections.
+func (s *Service) Opener() Opener { return s.config.Opener }
 
 // nextRun is the first run after a time, moved out of the quiet hours.
 func nextRun(schedule Schedule, quiet QuietHours, after time.Time) time.Time {

@@ -175,3 +175,16 @@ func checkCredential(auth store.AuthKind, v secret.Value) (secret.Value, error) 
 	}
 	return secret.New(text), nil
 }
+
+// Check validates a draft without storing anything and returns the connection
+// it would make.
+func Check(d Draft) (store.Connection, error) {
+	c, err := check(d)
+	if err != nil {
+		return store.Connection{}, err
+	}
+	if _, err := checkCredential(c.Auth, d.Credential); err != nil {
+		return store.Connection{}, err
+	}
+	return c.Connection, nil
+}

@@ -51,3 +51,19 @@ func spread(set map[string]bool, list []*catalog.Collection) {
 		}
 	}
 }
+
+// Exclude leaves the excluded and, unless asked for, the personal collections
+// out of a snapshot that was read elsewhere, from an export. It changes the
+// snapshot's lists.
+func Exclude(s *catalog.Snapshot, excluded []string, includePersonal bool) *catalog.Snapshot {
+	r := &run{options: Options{ExcludedCollections: excluded, IncludePersonal: includePersonal}, parts: map[string]*part{}}
+	p := newPart()
+	p.Snapshot = *s
+	r.parts["collections"] = p
+	out := *s
+	r.assembleAssets(&out, p)
+	dropStrayUsage(&out)
+	out.Gaps = tidyGaps(out.Gaps)
+	out.Sort()
+	return &out
+}

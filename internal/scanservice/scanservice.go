@@ -5,99 +5,157 @@ package scanservice
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
+	"github.com/metalens/metalens/internal/analysis"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/connection"
-	"github.com/metalens/metalens/internal/errs"
-	"github.com/metalens/metalens/internal/finding"
+	"github.com/metalens/metalens/internal/jobs"
+	"github.com/metalens/metalens/internal/ledger"
+	"github.com/metalens/metalens/internal/lineage"
+	"github.com/metalens/metalens/internal/scan"
 	"github.com/metalens/metalens/internal/secret"
 	"github.com/metalens/metalens/internal/store"
 )
 
-// Config are the service's dependencies.
-type Config struct {
-	Connections *connection.Service
-	Now         func() time.Time
-	Logger      *slog.Logger
+// Enqueuer adds jobs in the caller's transaction; *jobs.Queue does.
+type Enqueuer interface {
+	Enqueue(ctx context.Context, tx *store.Tx, kind jobs.Kind, args jobs.Args) (id int64, fresh bool, err error)
 }
 
+// Source is a reader that the service opened and will close.
+type Source interface {
+	scan.Source
+	Close()
+}
+
+// Config are the service's dependencies. Store, Connections and Queue may be
+// nil where only Stateless and Export without a connection are called.
+type Config struct {
+	Store       *store.Store
+	Connections *connection.Service
+	Queue       Enqueuer          // nil: scans run directly only
+	Opener      connection.Opener // opens readers
+
+	// Open replaces the opener, for tests.
+	Open func(c store.Connection, secrets connection.Credentials, recorder ledger.Recorder) (Source, error)
+	// Analyze turns a snapshot into findings; nil = analysis.Run.
+	Analyze func(ctx context.Context, s *catalog.Snapshot, o analysis.Options) (*analysis.Result, error)
+	// ReadExport reads a serialization folder; nil: Export fails.
+	ReadExport func(ctx context.Context, dir string) (*catalog.Snapshot, error)
+	// SQL analyses native queries; nil: they stay unread.
+	SQL lineage.SQLAnalyzer
+	// Identifiers lists the names in a SQL text, never its literals, for
+	// searching; nil: SQL is not searchable.
+	Identifiers func(sql string) []string
+
+	Poll    time.Duration    // how often progress is stored and a cancel request looked for; 0 = 1 s
+	Timeout time.Duration    // of a whole scan; 0 = 2 h
+	Now     func() time.Time // nil = time.Now
+	Logger  *slog.Logger     // nil = silent
+}
+
+const (
+	defaultPoll    = time.Second
+	defaultTimeout = 2 * time.Hour
+	// staleAfter is how long a running scan may be silent before it is taken
+	// for dead.
+	staleAfter = 2 * time.Minute
+	// retryAfter is when a scheduled scan that failed is tried again, at most
+	// retryLimit times in a row.
+	retryAfter = 30 * time.Minute
+	retryLimit = 3
+)
+
 // Service runs scans. It is safe for concurrent use.
-type Service struct{ config Config }
+type Service struct {
+	config Config
+
+	mu   sync.Mutex
+	live map[store.ScanID]*reporter // scans that run in this process
+}
 
 // New returns a service.
-func New(config Config) (*Service, error) { return &Service{config: config}, nil }
+func New(config Config) (*Service, error) {
+	if config.Store != nil && config.Connections == nil {
+		return nil, errors.New("scanservice: a store without connections")
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if config.Analyze == nil {
+		config.Analyze = analysis.Run
+	}
+	if config.Poll <= 0 {
+		config.Poll = defaultPoll
+	}
+	if config.Timeout <= 0 {
+		config.Timeout = defaultTimeout
+	}
+	if config.Open == nil {
+		opener := config.Opener
+		config.Open = func(c store.Connection, secrets connection.Credentials, recorder ledger.Recorder) (Source, error) {
+			return opener.Open(c, secrets, recorder)
+		}
+	}
+	return &Service{config: config, live: map[store.ScanID]*reporter{}}, nil
+}
+
+// The triggers of a scan.
+const (
+	TriggerManual   = "manual"
+	TriggerSchedule = "schedule"
+	TriggerCLI      = "cli"
+)
 
 // Request asks for a scan of a stored connection.
 type Request struct {
-	Connection    store.ConnectionID
-	Trigger       string       // "manual", "schedule", "cli"
-	RequestedBy   store.UserID // empty for schedule and CLI
-	RefreshSchema bool         // read every schema again
-	// Exclude and NoDashboardDetail add to the connection's own options, for
-	// this scan only.
-	Exclude           []string
-	NoDashboardDetail bool
+	Connection  store.ConnectionID
+	Trigger     string       // empty = manual
+	RequestedBy store.UserID // empty for schedule and CLI
+
+	// The following serve direct runs; a queued scan follows its connection.
+
+	RefreshSchema     bool     // read every schema again
+	Exclude           []string // collections to leave out beside the connection's own
+	NoDashboardDetail bool     // read no dashboard in detail this time
+	// Checks replaces the connection's check settings, where it is not nil.
+	Checks *Checks
+}
+
+// Checks choose checks and their parameters.
+type Checks struct {
+	Parameters map[string]string
+	Enabled    []string
+	Disabled   []string
 }
 
 // Outcome is everything a report needs of a finished scan.
 type Outcome struct {
-	Scan     store.Scan // zero id for stateless runs
+	Scan     store.Scan // zero for stateless runs
 	Snapshot *catalog.Snapshot
-	Changes  []store.Change
-	// NewFindings are the fingerprints that the scan before did not have; nil
-	// when there was none before.
-	NewFindings map[string]bool
-	Open        []finding.Finding
+	Analysis *analysis.Result
+	// Changes since the scan before; empty on the first.
+	Changes []store.Change
+	// New are the fingerprints that the scan before did not report; nil when
+	// there was none before.
+	New map[string]bool
+	// Ignored are the fingerprints that people set aside.
+	Ignored map[string]bool
 }
 
 // Target is a Metabase that is read without a stored connection.
 type Target struct {
-	URL        string
-	Auth       store.AuthKind
-	Credential secret.Value
-	Options    store.ConnectionOptions
+	URL           string
+	Auth          store.AuthKind
+	Credential    secret.Value
+	MaskKey       secret.Value // of keyed hashes, with Options.MaskLiterals
+	Options       store.ConnectionOptions
+	RefreshSchema bool
 }
-
-func notReady() error { return errs.New(errs.Internal, "not_ready", "This part is not built yet.", "") }
-
-// Start queues a scan and returns it. When one is queued or running already,
-// that one is returned with started false.
-func (s *Service) Start(ctx context.Context, org store.OrgID, r Request) (scan store.Scan, started bool, err error) {
-	return store.Scan{}, false, notReady()
-}
-
-// Run executes a queued scan to its end; it is what the job worker calls.
-func (s *Service) Run(ctx context.Context, org store.OrgID, id store.ScanID) error { return notReady() }
-
-// RunDirect scans a stored connection in this process and returns the result.
-func (s *Service) RunDirect(ctx context.Context, org store.OrgID, r Request, progress func(store.ScanProgress)) (*Outcome, error) {
-	return nil, notReady()
-}
-
-// Stateless scans without reading or writing a store.
-func (s *Service) Stateless(ctx context.Context, t Target, progress func(store.ScanProgress)) (*Outcome, error) {
-	return nil, notReady()
-}
-
-// Export reads a serialization or remote-sync folder. With a connection the
-// result is kept as a scan of it.
-func (s *Service) Export(ctx context.Context, dir string, progress func(store.ScanProgress)) (*Outcome, error) {
-	return nil, notReady()
-}
-
-// Cancel stops a queued or running scan within seconds, wherever it runs.
-func (s *Service) Cancel(ctx context.Context, org store.OrgID, id store.ScanID) error {
-	return notReady()
-}
-
-// Subscribe sends the scan whenever it moved, until it ended or ctx does; then
-// the channel is closed. Slow receivers miss steps, never the end.
-func (s *Service) Subscribe(ctx context.Context, org store.OrgID, id store.ScanID) (<-chan store.Scan, error) {
-	return nil, notReady()
-}
-
-// Tick queues the scans that are due and returns how many; the server calls it
-// every minute.
-func (s *Service) Tick(ctx context.Context) (int, error) { return 0, notReady() }
