@@ -10,15 +10,32 @@
 // Lists are decoded element by element while they arrive, so memory does not
 // grow with the size of an answer. What could not be read is returned as
 // [catalog.Gap], never as silence; an error means that going on makes no sense.
+//
+// Queries name tables and columns by number. Read (or [Client.Learn]) the schema
+// before questions: numbers that are not known by then become the placeholder
+// catalog.TableID(database, "", "#<number>"), which [Client.Resolve] replaces later.
 package metabase
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/metalens/metalens/internal/catalog"
+	"github.com/metalens/metalens/internal/errs"
+	"github.com/metalens/metalens/internal/ledger"
 	"github.com/metalens/metalens/internal/outbound"
 	"github.com/metalens/metalens/internal/secret"
 )
@@ -48,10 +65,10 @@ type Timeouts struct {
 
 // Config describes a client.
 type Config struct {
-	URL      string // site address, with its sub-path if it has one; with or without a trailing /api
+	URL      string // site address with its sub-path; a trailing /api, or a page's path copied with it, is cut off
 	Auth     Auth
 	Headers  map[string]secret.Value // extra request headers, for access proxies
-	Outbound outbound.Config
+	Outbound outbound.Config         // its Purpose is always a Metabase read
 
 	MaxResponse      int64 // bytes of one decompressed list or schema; 0 = 1 GiB
 	MaxSmallResponse int64 // bytes of any other decompressed answer; 0 = 64 MiB
@@ -71,115 +88,207 @@ type Config struct {
 }
 
 // Client reads one Metabase. It is safe for concurrent use.
-type Client struct{}
+type Client struct {
+	cfg       Config
+	site      *url.URL
+	transport *outbound.Transport
+	gate      *gate
+	http      *http.Client
+	pace      *pacer
+	names     *names
+	mask      *masker
+	log       *slog.Logger
+
+	welcome atomic.Bool  // the credential was accepted once
+	admin   atomic.Bool  // the reader is an admin
+	major   atomic.Int64 // 0 while unknown
+
+	mu         sync.Mutex
+	dashboards map[string]bool  // asked for in detail
+	reads      map[string]int64 // answered in detail
+}
 
 // Open checks a configuration and returns a client. Nothing is sent yet.
-func Open(Config) (*Client, error) { return nil, errors.ErrUnsupported }
+func Open(cfg Config) (*Client, error) {
+	site, err := siteOf(cfg.URL)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Auth.Kind == "" {
+		cfg.Auth.Kind = AuthAPIKey
+	}
+	if cfg.Auth.Kind != AuthAPIKey && cfg.Auth.Kind != AuthSession {
+		return nil, errs.New(errs.Invalid, "bad_credential", "The kind of credential is unknown.", "Use an API key, or a session on servers before 0.49.")
+	}
+	cfg.Auth.Secret = secret.New(strings.TrimSpace(cfg.Auth.Secret.Expose()))
+	if cfg.Auth.Secret.IsZero() {
+		return nil, errs.New(errs.Invalid, "no_credential", "There is no credential for Metabase.",
+			"Set METABASE_API_KEY or METABASE_API_KEY_FILE (or METABASE_SESSION before 0.49).")
+	}
+	if !httpguts.ValidHeaderFieldValue(cfg.Auth.Secret.Expose()) {
+		return nil, errs.New(errs.Invalid, "bad_credential", "The credential holds characters that no key has, such as a line break.",
+			"Copy the key again, alone on its line.")
+	}
+	if err := checkHeaders(cfg.Headers); err != nil {
+		return nil, err
+	}
+	cfg, err = cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	transport, err := outbound.NewTransport(cfg.Outbound)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		cfg: cfg, site: site, transport: transport, log: cfg.Logger,
+		pace: newPacer(cfg.Concurrency, cfg.Now), names: newNames(),
+		dashboards: map[string]bool{}, reads: map[string]int64{},
+		gate: &gate{
+			site: site, allowed: routes(), auth: cfg.Auth, headers: cfg.Headers, next: transport,
+			stats: catalog.RequestStats{ByRoute: map[string]int{}},
+		},
+	}
+	if cfg.MaskLiterals {
+		c.mask = &masker{key: cfg.MaskKey}
+	}
+	c.http = &http.Client{Transport: c.gate, CheckRedirect: c.gate.redirect}
+	return c, nil
+}
+
+func (cfg Config) withDefaults() (Config, error) {
+	setDefault(&cfg.MaxResponse, 1<<30)
+	setDefault(&cfg.MaxSmallResponse, 64<<20)
+	setDefault(&cfg.Timeouts.Connect, 10*time.Second)
+	setDefault(&cfg.Timeouts.Small, 30*time.Second)
+	setDefault(&cfg.Timeouts.Large, 300*time.Second)
+	setDefault(&cfg.Concurrency, 3)
+	if cfg.MaskLiterals && cfg.MaskKey.IsZero() {
+		return cfg, errs.New(errs.Internal, "no_mask_key", "Masking literals needs a key.", "")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Wait == nil {
+		cfg.Wait = wait
+	}
+	if cfg.Jitter == nil {
+		cfg.Jitter = rand.Float64
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	cfg.Outbound.Purpose = ledger.PurposeMetabase
+	cfg.Outbound.ConnectTimeout = cfg.Timeouts.Connect
+	if cfg.Outbound.Now == nil {
+		cfg.Outbound.Now = cfg.Now
+	}
+	return cfg, nil
+}
+
+func setDefault[N int | int64 | time.Duration](value *N, standard N) {
+	if *value <= 0 {
+		*value = standard
+	}
+}
+
+// wait pauses unless the context ends.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// pagePath finds where the address of a page of Metabase's interface leaves the site.
+var pagePath = regexp.MustCompile(`/(api|auth|browse|question|dashboard|model|metric|collection|admin|setup|search|trash|data-studio)(/.*)?$`)
+
+// siteOf cleans the address a person wrote.
+func siteOf(text string) (*url.URL, error) {
+	bad := errs.New(errs.Invalid, "bad_address", "The address of Metabase is not usable.", "Write it as https://metabase.example.com, with the sub-path if it has one.")
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return nil, errs.New(errs.Invalid, "bad_address", "There is no address of a Metabase.", "Set METABASE_URL, or give --url.")
+	}
+	if !strings.Contains(text, "://") {
+		scheme := "https://"
+		if isLocal(text) {
+			scheme = "http://"
+		}
+		text = scheme + text
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, bad // the cause would quote the address, which may hold a password
+	}
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.Opaque != "":
+		return nil, bad
+	case u.User != nil:
+		return nil, errs.New(errs.Invalid, "bad_address", "The address holds a user name or password.", "Leave it out; a key or session is given apart from the address.")
+	}
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	if at := pagePath.FindStringIndex(path); at != nil {
+		path = path[:at[0]]
+	}
+	plain, err := url.PathUnescape(path)
+	if err != nil || strings.Contains(plain, "..") {
+		return nil, bad
+	}
+	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host), Path: plain, RawPath: path}, nil
+}
+
+// isLocal reports whether an address without a scheme names this machine.
+func isLocal(text string) bool {
+	host, _, _ := strings.Cut(text, "/")
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && a.Unmap().IsLoopback()
+}
+
+// checkHeaders refuses headers that cannot be sent or that are ours.
+func checkHeaders(headers map[string]secret.Value) error {
+	for name, value := range headers {
+		switch http.CanonicalHeaderKey(name) {
+		case "X-Api-Key", "X-Metabase-Session", "Host", "Accept", "Accept-Encoding", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade":
+			return errs.New(errs.Invalid, "bad_header", fmt.Sprintf("The header %q is set by MetaLens itself.", name), "Remove it from the connection's headers.")
+		}
+		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value.Expose()) {
+			return errs.New(errs.Invalid, "bad_header", fmt.Sprintf("The header %q cannot be sent.", name), "A header's name is one word; its value is one line.")
+		}
+	}
+	return nil
+}
 
 // URL returns the site address, without a trailing slash.
-func (c *Client) URL() string { return "" }
+func (c *Client) URL() string { return c.site.String() }
 
 // Close drops idle connections.
-func (c *Client) Close() {}
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // Stats counts what was asked of the server so far, by route pattern.
-func (c *Client) Stats() catalog.RequestStats { return catalog.RequestStats{} }
+func (c *Client) Stats() catalog.RequestStats { return c.gate.snapshot() }
 
-// Identity is what the server says about itself and about the credential.
-type Identity struct {
-	Instance      catalog.Instance
-	ReaderName    string // display name of the key or person; empty when unknown
-	VersionKnown  bool   // false on unknown builds: both parameter spellings are sent then
-	PublicSharing *bool  // whether public links are switched on; nil when not told
-	Gaps          []catalog.Gap
-}
-
-// Identify asks for version, edition, features and the reader's identity. A
-// server that answers 404 to either is read as an unknown version.
-func (c *Client) Identify(ctx context.Context) (Identity, error) {
-	return Identity{}, errors.ErrUnsupported
-}
-
-// Learn tells the client about databases and tables read earlier (a resumed or
-// incremental scan), so that it can resolve their numbers without asking.
-func (c *Client) Learn(databases []*catalog.Database, tables []*catalog.Table) {}
-
-// LearnCollections does the same for collections: exclusions and personal
-// collections are decided with it.
-func (c *Client) LearnCollections(collections []*catalog.Collection) {}
-
-// LearnPeople does the same for people: whether an owner is active, and which
-// recipients are nobody's, is decided with it.
-func (c *Client) LearnPeople(people []*catalog.Person) {}
-
-// Resolve rewrites the table and column numbers a question was read with
-// (placeholder ids) into natural ids, where they have become known since.
-func (c *Client) Resolve(q *catalog.Question) {}
-
-// PeopleSeen returns everybody who was named as creator or editor in what was
-// read so far, sorted by id, for keys that may not list people.
-func (c *Client) PeopleSeen() []*catalog.Person { return nil }
-
-// Collections reads live and archived collections and the snippet folders. The
-// root collection is always among them.
-func (c *Client) Collections(ctx context.Context) ([]*catalog.Collection, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
-}
-
-// Databases reads the databases the key may see.
-func (c *Client) Databases(ctx context.Context) ([]*catalog.Database, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
-}
-
-// Schema reads the tables and columns of one database, hidden and inactive ones
-// included as far as the server tells them.
-func (c *Client) Schema(ctx context.Context, databaseID string) ([]*catalog.Table, map[catalog.Ref]catalog.Usage, []catalog.Gap, error) {
-	return nil, nil, nil, errors.ErrUnsupported
-}
-
-// Tables reads the heads of all active tables in one request, without columns.
-func (c *Client) Tables(ctx context.Context) ([]*catalog.Table, map[catalog.Ref]catalog.Usage, []catalog.Gap, error) {
-	return nil, nil, nil, errors.ErrUnsupported
-}
-
-// TableByNumber reads the head of one table that content refers to and no list
-// names, typically a dropped one. It returns nil with a gap when refused.
-func (c *Client) TableByNumber(ctx context.Context, number int64) (*catalog.Table, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
-}
+// AtOnce tells how many requests may run at once now: it falls while the server
+// is slow or refuses, and grows back.
+func (c *Client) AtOnce() int { return c.pace.atOnce() }
 
 // EachQuestion receives one question and its usage.
 type EachQuestion func(*catalog.Question, catalog.Usage) error
-
-// Questions reads every live or every archived question, model and metric the
-// key may see, one at a time as they arrive. IsMissing reports true for the
-// error of a server without the route: discover by [Client.Items] then.
-func (c *Client) Questions(ctx context.Context, archived bool, each EachQuestion) ([]catalog.Gap, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// QuestionsOf does the same for the live questions of one database, to split
-// lists that are too big for one answer.
-func (c *Client) QuestionsOf(ctx context.Context, databaseID string, each EachQuestion) ([]catalog.Gap, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// Question reads one question without counting as a view. It returns nil with a
-// gap when the server refuses it or has no such question.
-func (c *Client) Question(ctx context.Context, id string) (*catalog.Question, catalog.Usage, []catalog.Gap, error) {
-	return nil, catalog.Usage{}, nil, errors.ErrUnsupported
-}
 
 // DashboardHead is a dashboard without its cards (DetailUnread is set).
 type DashboardHead struct {
 	Dashboard *catalog.Dashboard
 	Usage     catalog.Usage
-}
-
-// DashboardHeads lists the live or the archived dashboards. This counts no view.
-// IsMissing reports true for the error of a server without the route.
-func (c *Client) DashboardHeads(ctx context.Context, archived bool) ([]DashboardHead, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
 }
 
 // DashboardDetail is a dashboard with its cards.
@@ -189,17 +298,6 @@ type DashboardDetail struct {
 	// QueryMillis is the mean run time of the questions on it, where told.
 	QueryMillis map[string]float64
 }
-
-// Dashboard reads one dashboard with cards, tabs and filters. Metabase counts
-// each such read as a view, so a client refuses to read one twice. It returns
-// nil with a gap when the server refuses it or has no such dashboard.
-func (c *Client) Dashboard(ctx context.Context, id string) (*DashboardDetail, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
-}
-
-// DashboardReads returns how often this client read each dashboard in detail
-// (once at most), to be subtracted from what Metabase counts later.
-func (c *Client) DashboardReads() map[string]int64 { return nil }
 
 // Item is an entry of a collection: enough to find, place and date content.
 type Item struct {
@@ -215,131 +313,53 @@ type Item struct {
 	Usage        catalog.Usage
 }
 
-// Items lists what lies directly in a collection ("root" for the root),
-// questions inside dashboards included.
-func (c *Client) Items(ctx context.Context, collectionID string) ([]Item, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
+// Learn tells the client about databases and tables read earlier (a resumed or
+// incremental scan), so that it can resolve their numbers without asking.
+func (c *Client) Learn(databases []*catalog.Database, tables []*catalog.Table) {
+	for _, d := range databases {
+		c.names.learnDatabase(d)
+	}
+	for _, t := range tables {
+		c.names.learnTable(t)
+	}
 }
 
-// Segments reads all segments.
-func (c *Client) Segments(ctx context.Context) ([]*catalog.Segment, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
+// LearnCollections does the same for collections: exclusions and personal
+// collections are decided with it.
+func (c *Client) LearnCollections(collections []*catalog.Collection) {
+	c.names.learnCollections(collections, c.cfg.Exclude, c.cfg.IncludePersonal)
+	if len(collections) > 0 {
+		c.names.mu.Lock()
+		c.names.complete = true
+		c.names.mu.Unlock()
+	}
 }
 
-// Measures reads measures, and the legacy metrics of old servers.
-func (c *Client) Measures(ctx context.Context) ([]*catalog.Measure, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
+// LearnPeople does the same for people: whether an owner is active, and which
+// recipients are nobody's, is decided with it. People whose state is known are
+// taken for the whole list.
+func (c *Client) LearnPeople(people []*catalog.Person) {
+	whole := false
+	for _, p := range people {
+		c.names.learnPerson(p)
+		whole = whole || p.Active != nil
+	}
+	if whole {
+		c.names.mu.Lock()
+		c.names.allPeople = true
+		c.names.mu.Unlock()
+	}
 }
 
-// Snippets reads live and archived snippets.
-func (c *Client) Snippets(ctx context.Context) ([]*catalog.Snippet, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
+// Resolve rewrites the table and column numbers a question was read with
+// (placeholder ids) into natural ids, where they have become known since.
+func (c *Client) Resolve(q *catalog.Question) {
+	q.TableID = c.names.resolveTable(q.TableID)
+	for i := range q.ResultColumns {
+		q.ResultColumns[i].ColumnID = c.names.resolveColumn(q.ResultColumns[i].ColumnID)
+	}
 }
 
-// Subscriptions reads dashboard subscriptions. Read people before, or the
-// number of external recipients and the owners' state stay estimates.
-func (c *Client) Subscriptions(ctx context.Context) ([]*catalog.Subscription, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
-}
-
-// Alerts reads alerts on questions, from notifications where the server has them.
-func (c *Client) Alerts(ctx context.Context) ([]*catalog.Alert, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
-}
-
-// Transforms reads transforms.
-func (c *Client) Transforms(ctx context.Context) ([]*catalog.Transform, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
-}
-
-// Actions reads actions on models.
-func (c *Client) Actions(ctx context.Context) ([]*catalog.Action, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
-}
-
-// Documents reads the list of documents; their bodies are not read.
-func (c *Client) Documents(ctx context.Context) ([]*catalog.Document, map[catalog.Ref]catalog.Usage, []catalog.Gap, error) {
-	return nil, nil, nil, errors.ErrUnsupported
-}
-
-// Groups reads permission groups (admin keys only).
-func (c *Client) Groups(ctx context.Context) ([]*catalog.Group, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
-}
-
-// People reads everybody, deactivated people included (admin keys only),
-// without addresses and login times.
-func (c *Client) People(ctx context.Context) ([]*catalog.Person, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
-}
-
-// Memberships reads person id → group ids (admin keys only).
-func (c *Client) Memberships(ctx context.Context) (map[string][]string, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
-}
-
-// CollectionAccess reads group id → collection id → "read" or "write" (admin
-// keys only).
-func (c *Client) CollectionAccess(ctx context.Context) (map[string]map[string]string, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
-}
-
-// DataAccess reads the data permission graph (admin keys only).
-func (c *Client) DataAccess(ctx context.Context) ([]catalog.DataGrant, []catalog.Gap, error) {
-	return nil, nil, errors.ErrUnsupported
-}
-
-// IsMissing reports whether an error says that the server has no such route, so
-// that content must be found another way.
-func IsMissing(error) bool { return false }
-
-// TestReport is the outcome of a connection test, in the order things were tried.
-type TestReport struct {
-	OK          bool
-	Steps       []TestStep
-	TLSVersion  string // "1.3", "1.2", "" on plain HTTP
-	Identity    Identity
-	Databases   int // visible to the key; -1 when not told
-	Collections int
-	Unseen      []Unseen    // what the key will not show, and why
-	Exceptions  []Exception // what a person may accept to get past a problem
-}
-
-// TestStep is one thing the test tried.
-type TestStep struct {
-	Name   string // address, tls, metabase, credential, version, content
-	OK     bool
-	Detail string // safe to show
-	Err    error  // an errs.Error where OK is false
-}
-
-// Unseen is something a key cannot read.
-type Unseen struct {
-	What string
-	Why  string
-	Hint string
-}
-
-// Exception is a relaxation that a person may accept.
-type Exception struct {
-	Kind   ExceptionKind
-	Text   string // what it means, in words
-	Detail string // for certificates: issuer, names, expiry, fingerprint
-}
-
-// ExceptionKind names a relaxation.
-type ExceptionKind string
-
-// The relaxations on offer.
-const (
-	ExceptionPlainHTTP ExceptionKind = "plain_http" // outbound.Config.AllowPlainHTTP
-	ExceptionTLS12     ExceptionKind = "tls_1_2"    // outbound.Config.MinTLS12
-	ExceptionCustomCA  ExceptionKind = "custom_ca"  // outbound.Config.RootCAs
-)
-
-// Test tries a connection step by step and says what it found. It returns an
-// error only when it could not run at all (cancelled); problems of the
-// connection are in the report.
-func (c *Client) Test(ctx context.Context) (TestReport, error) {
-	return TestReport{}, errors.ErrUnsupported
-}
+// PeopleSeen returns everybody who was named as creator or editor in what was
+// read so far, sorted by id, for keys that may not list people.
+func (c *Client) PeopleSeen() []*catalog.Person { return c.names.seenPeople() }
