@@ -122,6 +122,9 @@ type Snapshot struct {
 type Marks struct {
 	SchemaReadAt    map[string]time.Time `json:"schema_read_at,omitempty"`     // database id → schema read
 	QueryTimeReadAt map[string]time.Time `json:"query_time_read_at,omitempty"` // question id → average query time read
+	// ReferencesReadAt is when content and tables that only references name were
+	// last asked for.
+	ReferencesReadAt time.Time `json:"references_read_at,omitzero"`
 	// NoDashboardList is set when the server has no list of dashboards and they
 	// were discovered through collections.
 	NoDashboardList bool `json:"no_dashboard_list,omitempty"`
