@@ -90,7 +90,7 @@ func TestEveryRouteAnswersJSONInEveryVersion(t *testing.T) {
 				case resp.StatusCode == http.StatusOK && !json.Valid(text):
 					t.Errorf("%s: invalid JSON: %.300s", path, text)
 				case resp.StatusCode == http.StatusOK, resp.StatusCode == http.StatusNotFound,
-				!rt.has(s.v) && resp.StatusCode == http.StatusBadRequest: // taken for an id
+					!rt.has(s.v) && resp.StatusCode == http.StatusBadRequest: // taken for an id
 				default:
 					t.Errorf("%s: status %d: %.200s", path, resp.StatusCode, text)
 				}
