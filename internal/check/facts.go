@@ -17,6 +17,9 @@ type Facts struct {
 	places   places
 	counters counters
 	clicks   map[catalog.Ref][]catalog.Ref // target → where the click happens
+	targets  map[catalog.Ref][]catalog.Ref // where the click happens → targets
+	open     map[catalog.Ref][]lineage.Unresolved
+	columns  map[catalog.Ref][]catalog.Ref // asset → columns it names
 }
 
 // NewFacts derives the facts of a snapshot.
@@ -27,12 +30,34 @@ func NewFacts(index *catalog.Index, graph *lineage.Graph, observed Observed) *Fa
 		places:   newPlaces(index),
 		counters: newCounters(index.Snapshot(), observed.CountersSince),
 		clicks:   map[catalog.Ref][]catalog.Ref{},
+		targets:  map[catalog.Ref][]catalog.Ref{},
+		open:     map[catalog.Ref][]lineage.Unresolved{},
+		columns:  map[catalog.Ref][]catalog.Ref{},
 	}
 	for _, n := range graph.Navigation {
 		f.clicks[cardless(n.To)] = append(f.clicks[cardless(n.To)], n.From)
+		f.targets[n.From] = append(f.targets[n.From], n.To)
+	}
+	for _, u := range graph.Unresolved {
+		f.open[u.Asset] = append(f.open[u.Asset], u)
+	}
+	for _, e := range graph.ColumnEdges {
+		list := f.columns[e.To]
+		if n := len(list); n == 0 || list[n-1] != e.From { // sorted by column within an asset
+			f.columns[e.To] = append(list, e.From)
+		}
 	}
 	return f
 }
+
+// Unresolved lists the references of an asset that lead nowhere.
+func (f *Facts) Unresolved(r catalog.Ref) []lineage.Unresolved { return f.open[r] }
+
+// ClickTargets lists what an asset links to.
+func (f *Facts) ClickTargets(r catalog.Ref) []catalog.Ref { return f.targets[r] }
+
+// Columns lists the physical columns an asset's query or filters name, sorted.
+func (f *Facts) Columns(r catalog.Ref) []catalog.Ref { return f.columns[r] }
 
 // cardless makes references to one card equal, whatever its type is said to be.
 func cardless(r catalog.Ref) catalog.Ref {
@@ -59,12 +84,42 @@ func (f *Facts) Complete(kind catalog.Kind) (why string, ok bool) {
 		return "the key is not an admin's and may not see it", false
 	}
 	for _, g := range s.Gaps {
-		if g.Kind == kind || g.Kind == catalog.KindCollection || (kind.IsCard() && g.Kind.IsCard()) {
+		switch {
+		case g.Whole && g.Expected && g.Kind != kind: // the server has no such thing
+		case g.Expected && kind.IsCard() && g.Kind == "": // left-out questions have stand-ins
+		case g.Kind == kind, g.Kind == "", g.Kind == catalog.KindCollection, kind.IsCard() && g.Kind.IsCard():
 			return "not everything was read (" + g.What + ")", false
 		}
 	}
 	return "", true
 }
+
+// LeftOut says of a question that is only known by its number why the scan left
+// it out: "personal" for personal collections, "excluded" for the operator's
+// choice, "either" when both were left out. It is empty for every other
+// question.
+func (f *Facts) LeftOut(q *catalog.Question) string {
+	if !standIn(q) {
+		return ""
+	}
+	var personal, excluded bool
+	for _, g := range f.index.Snapshot().Gaps {
+		personal = personal || g.Expected && g.What == "personal collections"
+		excluded = excluded || g.Expected && g.What == "excluded collections"
+	}
+	switch {
+	case personal && excluded:
+		return "either"
+	case personal:
+		return "personal"
+	default:
+		return "excluded"
+	}
+}
+
+// standIn reports whether a question is a nameless row that only keeps uses of
+// left-out content from looking broken.
+func standIn(q *catalog.Question) bool { return q.Unreadable && q.CollectionID == "" }
 
 // Users lists the live assets that use an asset directly, sorted, each once.
 // Subscriptions and alerts that reach nobody are not among them.
@@ -269,18 +324,6 @@ func (f *Facts) Use(a catalog.Asset) Use {
 		}
 	}
 	return u
-}
-
-// Idle is for how long an asset has certainly not been used, and since when.
-func (p *Pass) Idle(u Use) (since time.Time, days int) {
-	since = u.Since
-	if !u.Last.IsZero() {
-		since = u.Last
-	}
-	if since.IsZero() {
-		return since, 0
-	}
-	return since, p.Age(since)
 }
 
 // fuzz is how far apart two times of one insert may lie.

@@ -122,11 +122,14 @@ func (f *Facts) Archived(a catalog.Asset) bool { return a.IsArchived() || f.plac
 // Personal reports whether an asset lives in somebody's personal collection.
 func (f *Facts) Personal(a catalog.Asset) bool { return f.places.placeOf(a).personal }
 
-// InScope reports whether checks judge an asset: it is not in the trash, not
-// Metabase's own sample or usage-analytics content, and, unless personal is
+// InScope reports whether checks judge an asset: it is not in the trash, not a
+// mere stand-in for left-out content, not Metabase's own sample or usage-analytics content, and, unless personal is
 // set, not in a personal collection.
 func (f *Facts) InScope(a catalog.Asset, personal bool) bool {
 	if a == nil || a.IsArchived() {
+		return false
+	}
+	if q, ok := a.(*catalog.Question); ok && standIn(q) {
 		return false
 	}
 	at := f.places.placeOf(a)

@@ -4,9 +4,60 @@ package checks
 
 import (
 	"github.com/metalens/metalens/internal/check"
+	"github.com/metalens/metalens/internal/checks/brk"
+	"github.com/metalens/metalens/internal/checks/doc"
+	"github.com/metalens/metalens/internal/checks/dup"
+	"github.com/metalens/metalens/internal/checks/org"
+	"github.com/metalens/metalens/internal/checks/prm"
+	"github.com/metalens/metalens/internal/checks/sec"
+	"github.com/metalens/metalens/internal/checks/use"
 )
 
 // All returns every check, sorted by id.
 func All() []check.Check {
-	return []check.Check{}
+	return []check.Check{
+		brk.BRK001(),
+		brk.BRK002(),
+		brk.BRK003(),
+		brk.BRK004(),
+		brk.BRK005(),
+		brk.BRK006(),
+		brk.BRK007(),
+		brk.BRK008(),
+		brk.BRK009(),
+		brk.BRK010(),
+		brk.BRK011(),
+		brk.BRK012(),
+		brk.BRK013(),
+		doc.DOC001(),
+		doc.DOC002(),
+		doc.DOC003(),
+		doc.DOC004(),
+		doc.DOC005(),
+		dup.DUP001(),
+		dup.DUP002(),
+		dup.DUP003(),
+		org.ORG001(),
+		org.ORG002(),
+		org.ORG003(),
+		org.ORG004(),
+		org.ORG005(),
+		org.ORG006(),
+		org.ORG007(),
+		org.ORG008(),
+		prm.PRM001(),
+		prm.PRM002(),
+		sec.SEC001(),
+		sec.SEC002(),
+		sec.SEC003(),
+		sec.SEC004(),
+		use.USE001(),
+		use.USE002(),
+		use.USE003(),
+		use.USE004(),
+		use.USE005(),
+		use.USE006(),
+		use.USE007(),
+		use.USE008(),
+	}
 }

@@ -1,0 +1,2 @@
+// Package doc holds the checks about stewardship: descriptions, owners, places.
+package doc

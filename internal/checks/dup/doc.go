@@ -1,0 +1,2 @@
+// Package dup holds the checks about content that exists twice.
+package dup
