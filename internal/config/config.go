@@ -47,6 +47,8 @@ type Metabase struct {
 type Server struct {
 	Listen    string // host:port
 	PublicURL string // address people use, behind a reverse proxy
+	// TrustedProxies may state the caller's address in X-Forwarded-For.
+	TrustedProxies []netip.Prefix
 }
 
 // Scan are defaults of how a Metabase is read.

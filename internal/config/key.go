@@ -122,6 +122,12 @@ func Keys() []Key {
 			show: func(c *Config) string { return c.Server.PublicURL },
 		},
 		{
+			Name: "server.trusted_proxies", Env: []string{"METALENS_TRUSTED_PROXIES", "METALENS_SERVER_TRUSTED_PROXIES"},
+			Help: "networks of reverse proxies that may state the caller's address, comma separated",
+			set:  func(c *Config, v string) error { return setPrefixes(&c.Server.TrustedProxies, v) },
+			show: func(c *Config) string { return showPrefixes(c.Server.TrustedProxies) },
+		},
+		{
 			Name: "scan.concurrency", Env: []string{"METALENS_SCAN_CONCURRENCY"},
 			Help: "requests at a time; each costs the Metabase work",
 			set:  func(c *Config, v string) error { return setInt(&c.Scan.Concurrency, v, 1, 16) },
