@@ -155,7 +155,7 @@ type recordedConn struct {
 	net.Conn
 	dialer   *Dialer
 	entry    ledger.Entry
-	ctx      context.Context //nolint:containedctx // values of the dialing request, needed when the ledger is written at close
+	ctx      context.Context // values of the dialing request, needed when the ledger is written at close
 	sent     atomic.Int64
 	received atomic.Int64
 	once     sync.Once

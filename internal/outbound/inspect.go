@@ -35,7 +35,7 @@ type Certificate struct {
 	PEM         string
 }
 
-var errInspected = errors.New("handshake inspected") //nolint:gochecknoglobals // sentinel
+var errInspected = errors.New("handshake inspected") // sentinel
 
 // InspectTLS shakes hands with the server of an https address, TLS 1.2 allowed
 // and whatever its certificate, and tells what it saw. The handshake is broken

@@ -171,7 +171,7 @@ func closeBody(req *http.Request) {
 // exchange is one request on its way into the ledger.
 type exchange struct {
 	t        *Transport
-	ctx      context.Context //nolint:containedctx // values of the request, needed when the ledger is written at the body's end
+	ctx      context.Context // values of the request, needed when the ledger is written at the body's end
 	entry    ledger.Entry
 	sent     atomic.Int64
 	received atomic.Int64
@@ -201,7 +201,7 @@ type recordedBody struct {
 	io.ReadCloser
 	exchange *exchange
 	host     string
-	ctx      context.Context //nolint:containedctx // tells a cancelled request from a broken connection
+	ctx      context.Context // tells a cancelled request from a broken connection
 }
 
 func (b *recordedBody) Read(p []byte) (int, error) {
