@@ -37,14 +37,20 @@ func (r *run) assemble() *catalog.Snapshot {
 	}
 	s.Gaps = all.Gaps
 	s.Access = all.Access
+	if tables := r.part("references").Tables; len(tables) > 0 {
+		for _, q := range all.Questions {
+			r.source.Resolve(q) // it was read before its table was found
+		}
+	}
 	r.assembleAssets(s, all)
 	r.namedPeople(s)
 	r.subtractOwnReads(s)
 	r.carryQueryTimes(s)
 	s.Marks = catalog.Marks{
-		SchemaReadAt:    r.part("schema").Marks.SchemaReadAt,
-		QueryTimeReadAt: r.part("query_times").Marks.QueryTimeReadAt,
-		NoDashboardList: r.part("dashboards").facts.NoDashboardList,
+		SchemaReadAt:     r.part("schema").Marks.SchemaReadAt,
+		QueryTimeReadAt:  r.part("query_times").Marks.QueryTimeReadAt,
+		ReferencesReadAt: r.part("references").Marks.ReferencesReadAt,
+		NoDashboardList:  r.part("dashboards").facts.NoDashboardList,
 	}
 	dropStrayUsage(s)
 	s.Gaps = tidyGaps(s.Gaps)
@@ -158,9 +164,7 @@ func (r *run) standIns(s *catalog.Snapshot, hidden map[string]bool) {
 		questionTargets(q, want)
 	}
 	for _, id := range slices.Sorted(maps.Keys(wanted)) {
-		s.Questions = append(s.Questions, &catalog.Question{
-			Common: catalog.Common{ID: id, Name: "Question " + id + " (left out)"}, Type: catalog.KindQuestion, Unreadable: true,
-		})
+		s.Questions = append(s.Questions, standIn(id))
 	}
 }
 

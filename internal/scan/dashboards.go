@@ -25,9 +25,8 @@ func (r *run) dashboards(ctx context.Context, p *part, c counter) error {
 	}
 	heads, gaps, err := r.source.DashboardHeads(ctx, false)
 	switch {
-	case metabase.IsMissing(err):
+	case unlisted(err):
 		p.facts.NoDashboardList = true
-		p.Marks.NoDashboardList = true
 		return nil
 	case err != nil:
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 
@@ -103,8 +104,8 @@ func (r *run) walk(ctx context.Context, p *part) ([]metabase.Item, error) {
 	return items, nil
 }
 
-// readQuestions reads questions one by one. A refused one stays as an
-// unreadable row.
+// readQuestions reads questions one by one. One that is refused or left out
+// stays as a row that says no more than that it exists.
 func (r *run) readQuestions(ctx context.Context, p *part, c counter, items []metabase.Item) error {
 	var mu sync.Mutex
 	workers, workCtx := errgroup.WithContext(ctx)
@@ -121,23 +122,24 @@ func (r *run) readQuestions(ctx context.Context, p *part, c counter, items []met
 			mu.Lock()
 			defer mu.Unlock()
 			c.add(1)
+			exists := item.Name != ""
 			for i := range gaps {
 				gaps[i].Whole = false
+				exists = exists || gaps[i].Status == http.StatusForbidden || (q == nil && gaps[i].Expected)
+			}
+			switch {
+			case q != nil:
+				if u.LastUsedAt == nil {
+					u.LastUsedAt = item.Usage.LastUsedAt
+				}
+				q.Verified = q.Verified || item.Verified
+				q.Pinned = q.Pinned || item.Pinned
+				p.Questions = append(p.Questions, q)
+				p.use(q.Ref(), u)
+			case exists:
+				p.Questions = append(p.Questions, unreadable(item))
 			}
 			p.gap(gaps...)
-			if q == nil {
-				if item.Name != "" {
-					p.Questions = append(p.Questions, unreadable(item))
-				}
-				return nil
-			}
-			if u.LastUsedAt == nil {
-				u.LastUsedAt = item.Usage.LastUsedAt
-			}
-			q.Verified = q.Verified || item.Verified
-			q.Pinned = q.Pinned || item.Pinned
-			p.Questions = append(p.Questions, q)
-			p.use(q.Ref(), u)
 			return nil
 		})
 	}
@@ -146,10 +148,21 @@ func (r *run) readQuestions(ctx context.Context, p *part, c counter, items []met
 
 // unreadable makes a row of a question that is known to exist.
 func unreadable(item metabase.Item) *catalog.Question {
-	return &catalog.Question{
-		Common: catalog.Common{ID: item.Ref.ID, EntityID: item.EntityID, Name: item.Name, Archived: item.Archived},
-		Type:   item.Ref.Kind, CollectionID: item.CollectionID, DashboardID: item.DashboardID, Unreadable: true,
+	q := standIn(item.Ref.ID)
+	q.EntityID, q.Archived = item.EntityID, item.Archived
+	q.CollectionID, q.DashboardID = item.CollectionID, item.DashboardID
+	if item.Name != "" {
+		q.Name = item.Name
 	}
+	if item.Ref.Kind.IsCard() {
+		q.Type = item.Ref.Kind
+	}
+	return q
+}
+
+// standIn is the row of a question of which nothing but its existence is told.
+func standIn(id string) *catalog.Question {
+	return &catalog.Question{Common: catalog.Common{ID: id, Name: "Question " + id + " (not read)"}, Type: catalog.KindQuestion, Unreadable: true}
 }
 
 // references finds what only references name: tables that no list has and, on
@@ -166,11 +179,103 @@ func (r *run) references(ctx context.Context, p *part, c counter) error {
 			return err
 		}
 		questions = append(questions, found...)
+		return r.lostTables(ctx, p, questions, nil)
 	}
-	if err := r.lostTables(ctx, p, questions); err != nil {
+	earlier := r.askedBefore()
+	p.Marks.ReferencesReadAt = r.started
+	if earlier != nil {
+		p.Marks.ReferencesReadAt = earlier.Marks.ReferencesReadAt
+	}
+	if err := r.lostQuestions(ctx, p, c, questions, earlier); err != nil {
 		return err
 	}
-	return nil
+	return r.lostTables(ctx, p, questions, earlier)
+}
+
+// askedBefore returns the scan before while what it found out about dangling
+// references still counts; nil when everything is to be asked again.
+func (r *run) askedBefore() *catalog.Snapshot {
+	s := r.options.Previous
+	if s == nil || r.options.RefreshSchema {
+		return nil
+	}
+	if age := r.started.Sub(s.Marks.ReferencesReadAt); age < 0 || age > referenceLife {
+		return nil
+	}
+	return s
+}
+
+// lostQuestions asks for questions that content uses and no list names: the key
+// may not read them, they lie in a collection that is left out, or they are
+// gone. What the scan before found out is not asked again.
+func (r *run) lostQuestions(ctx context.Context, p *part, c counter, questions []*catalog.Question, earlier *catalog.Snapshot) error {
+	out := r.filter()
+	known := map[string]bool{}
+	for _, q := range questions {
+		known[q.ID] = true
+	}
+	before := map[string]bool{} // used and not listed before, either
+	if s := earlier; s != nil {
+		rows := map[string]*catalog.Question{}
+		for _, q := range s.Questions {
+			rows[q.ID] = q
+		}
+		used(s.Questions, s.Dashboards, s.Subscriptions, s.Alerts, func(id string) {
+			switch q := rows[id]; {
+			case q == nil:
+				before[id] = true
+			case q.Unreadable && !known[id]:
+				before[id] = true
+				known[id] = true
+				p.Questions = append(p.Questions, q)
+			}
+		})
+	}
+	wanted := map[string]bool{}
+	visible := slices.DeleteFunc(slices.Clone(questions), func(q *catalog.Question) bool { return out.collection(q.CollectionID) })
+	used(visible, r.part("dashboard_details").Dashboards, r.part("deliveries").Subscriptions, r.part("deliveries").Alerts, func(id string) {
+		if !known[id] && !before[id] {
+			wanted[id] = true
+		}
+	})
+	ids := slices.SortedFunc(maps.Keys(wanted), catalog.CompareID)
+	if len(ids) > lostQuestions {
+		p.gap(catalog.Gap{What: "questions that no list names", Reason: fmt.Sprintf("%d were not asked for, to spare the server", len(ids)-lostQuestions)})
+		ids = ids[:lostQuestions]
+	}
+	var items []metabase.Item
+	for _, id := range ids {
+		items = append(items, metabase.Item{Ref: catalog.Ref{Kind: catalog.KindQuestion, ID: id}})
+	}
+	c.expect(len(items))
+	gapsBefore := len(p.Gaps)
+	err := r.readQuestions(ctx, p, c, items)
+	// That something used is gone is a finding, not a gap of the scan.
+	p.Gaps = append(p.Gaps[:gapsBefore:gapsBefore], slices.DeleteFunc(slices.Clone(p.Gaps[gapsBefore:]), func(g catalog.Gap) bool { return g.Status == http.StatusNotFound })...)
+	return err
+}
+
+// used names every question that content uses.
+func used(questions []*catalog.Question, dashboards []*catalog.Dashboard, subscriptions []*catalog.Subscription, alerts []*catalog.Alert, yield func(id string)) {
+	want := func(kind catalog.Kind, id string) {
+		if kind.IsCard() && id != "" {
+			yield(id)
+		}
+	}
+	for _, q := range questions {
+		questionTargets(q, want)
+	}
+	for _, d := range dashboards {
+		dashboardTargets(d, want)
+	}
+	for _, s := range subscriptions {
+		for _, id := range s.QuestionIDs {
+			want(catalog.KindQuestion, id)
+		}
+	}
+	for _, a := range alerts {
+		want(catalog.KindQuestion, a.QuestionID)
+	}
 }
 
 // closure reads questions and dashboards that content found so far refers to,

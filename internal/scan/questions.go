@@ -22,7 +22,7 @@ func (r *run) questions(ctx context.Context, p *part, c counter) error {
 	take := collect(p, c)
 	gaps, err := r.source.Questions(ctx, false, take)
 	switch {
-	case metabase.IsMissing(err):
+	case unlisted(err):
 		p.facts.NoQuestionList = true
 		return nil
 	case err != nil && r.tooBig(ctx, err):
@@ -40,13 +40,19 @@ func (r *run) questions(ctx context.Context, p *part, c counter) error {
 	return nil
 }
 
+// unlisted reports that a list does not exist or is refused as a whole, so that
+// its content has to be found another way.
+func unlisted(err error) bool {
+	return err != nil && (metabase.IsMissing(err) || errs.KindOf(err) == errs.Forbidden)
+}
+
 // tooBig reports failures that smaller answers may avoid.
 func (r *run) tooBig(ctx context.Context, err error) bool {
 	if ctx.Err() != nil || len(r.part("databases").Databases) == 0 {
 		return false
 	}
 	switch errs.CodeOf(err) {
-	case "too_large", "truncated", "timeout":
+	case "too_large", "truncated", "timeout", "server_error":
 		return true
 	}
 	var e *errs.Error

@@ -72,6 +72,9 @@ const (
 	schemaLife = 7 * 24 * time.Hour
 	// queryTimeLife is how long an average query time is taken over.
 	queryTimeLife = 7 * 24 * time.Hour
+	// referenceLife is how long what was found out about dangling references
+	// counts.
+	referenceLife = 7 * 24 * time.Hour
 	// cancelGrace is how long a dashboard read that is already sent may finish
 	// after a scan was cancelled: it counts as a view, so its answer is kept.
 	cancelGrace = 3 * time.Second
@@ -80,8 +83,10 @@ const (
 	brokenAfter = 6
 	// closureBudget limits detail reads of content that only references name.
 	closureBudget = 20000
-	// lostTables limits single reads of tables that no list names.
-	lostTables = 20
+	// lostTables and lostQuestions limit single reads of what content uses and
+	// no list names.
+	lostTables    = 20
+	lostQuestions = 200
 )
 
 func (o Options) withDefaults() Options {

@@ -74,7 +74,7 @@ func TestReadsEverythingButPersonal(t *testing.T) {
 	// nameless rows, so that the tiles do not look broken.
 	for _, q := range s.Questions {
 		hidden := q.ID == "23" || q.ID == "24"
-		if hidden != q.Unreadable || (hidden && !strings.Contains(q.Name, "left out")) {
+		if hidden != q.Unreadable || (hidden && !strings.Contains(q.Name, "not read")) {
 			t.Errorf("question %s: unreadable %t, name %q", q.ID, q.Unreadable, q.Name)
 		}
 	}
@@ -326,6 +326,12 @@ func TestDiscoveryWithoutLists(t *testing.T) {
 
 func TestNothingListed(t *testing.T) {
 	f := &fakeSource{noLists: true}
+	f.before = func(_ context.Context, call string) error {
+		if strings.HasPrefix(call, "items/") {
+			return errs.New(errs.Forbidden, "forbidden", "The key may not read this collection.", "")
+		}
+		return nil
+	}
 	_, err := Read(t.Context(), f, Options{})
 	if errs.CodeOf(err) != "nothing_listed" {
 		t.Fatalf("error %v, want nothing_listed", err)
@@ -364,7 +370,7 @@ func TestSplitsByDatabase(t *testing.T) {
 
 // TestFailures lists what each call's failure does to a scan.
 func TestFailures(t *testing.T) {
-	needed := []string{"identify", "collections", "questions/false", "heads/false"}
+	needed := []string{"identify", "collections", "questions", "heads/false"}
 	optional := []string{
 		"databases", "tables", "schema/2", "questions/true", "heads/true", "dashboard/1", "segments", "measures", "snippets", "subscriptions",
 		"alerts", "transforms", "actions", "documents", "people", "groups", "memberships", "collection-access", "data-access", "question/27",
@@ -376,7 +382,7 @@ func TestFailures(t *testing.T) {
 			t.Run(strings.ReplaceAll(call, "/", "_")+"/"+name, func(t *testing.T) {
 				f := world()
 				f.before = func(_ context.Context, c string) error {
-					if c == call {
+					if c == call || (call == "questions" && (c == "questions/false" || strings.HasPrefix(c, "questions-of/"))) {
 						return failure
 					}
 					return nil

@@ -277,15 +277,15 @@ func combine(tables, heads []*catalog.Table) []*catalog.Table {
 
 // lostTables looks up tables that questions name by a number no list has,
 // typically dropped ones. What was asked in vain before is not asked again.
-func (r *run) lostTables(ctx context.Context, p *part, questions []*catalog.Question) error {
+func (r *run) lostTables(ctx context.Context, p *part, questions []*catalog.Question, earlier *catalog.Snapshot) error {
 	wanted := map[int64]bool{}
 	for _, q := range questions {
 		if n, ok := placeholder(q.TableID); ok {
 			wanted[n] = true
 		}
 	}
-	if r.options.Previous != nil && !r.options.RefreshSchema {
-		for _, q := range r.options.Previous.Questions {
+	if earlier != nil {
+		for _, q := range earlier.Questions {
 			if n, ok := placeholder(q.TableID); ok {
 				delete(wanted, n)
 			}
