@@ -129,3 +129,7 @@ func (d *DataKey) MarshalText() ([]byte, error) { return []byte(mask), nil }
 
 // LogValue returns a fixed mask.
 func (d *DataKey) LogValue() slog.Value { return slog.StringValue(mask) }
+
+// SystemKey is a data key for what belongs to no organization. It is made of
+// the master keys themselves, so that nothing needs to be stored for it.
+func (k *Keyset) SystemKey() (*DataKey, error) { return newDataKey("", k) }

@@ -147,6 +147,7 @@ type AuditQuery struct {
 type DueSchedule struct {
 	OrgID        OrgID
 	ConnectionID ConnectionID
+	Schedule     string
 	NextRunAt    time.Time
 }
 

@@ -2,12 +2,20 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
+	"github.com/metalens/metalens/internal/datadir"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/keys"
 	"github.com/metalens/metalens/internal/secret"
+	"github.com/metalens/metalens/internal/store/codec"
+	"github.com/metalens/metalens/internal/store/postgres"
+	"github.com/metalens/metalens/internal/store/sqlite"
 )
 
 // Engine is the database a store runs on.
@@ -22,56 +30,190 @@ const (
 // Config says where and how to open a store. DatabaseURL chooses PostgreSQL;
 // without it Dir is the data directory of an embedded SQLite database.
 type Config struct {
-	Dir         string       // data directory; SQLite only
-	DatabaseURL secret.Value // PostgreSQL; the service's login
-	AdminURL    secret.Value // PostgreSQL; owner of the schema, for migrations; empty = DatabaseURL
-	Keys        *keys.Keyset // master keys
-	Now         func() time.Time
-	Logger      *slog.Logger
+	Dir         string           // data directory; SQLite only
+	DatabaseURL secret.Value     // PostgreSQL; the service's login
+	AdminURL    secret.Value     // PostgreSQL; owner of the schema, for migrations; empty = DatabaseURL
+	Keys        *keys.Keyset     // master keys; required
+	Now         func() time.Time // nil = time.Now
+	Logger      *slog.Logger     // nil = silent
 }
 
 // Store is an open database. It is safe for concurrent use.
-type Store struct{}
+type Store struct {
+	engine   Engine
+	write    *sql.DB
+	read     *sql.DB // cannot write on SQLite; the same pool as write on PostgreSQL
+	path     string  // SQLite only
+	master   *keys.Keyset
+	now      func() time.Time
+	log      *slog.Logger
+	codec    *codec.Codec
+	warnings []string
+
+	mu       sync.Mutex
+	dataKeys map[OrgID]unwrapped
+}
+
+// unwrapped is a data key with the stored form it came from, so that a key that
+// was replaced or destroyed is noticed.
+type unwrapped struct {
+	wrapped string
+	key     *keys.DataKey
+}
 
 // Open opens the database, migrates it and checks that its schema is not newer
-// than this program.
-func Open(ctx context.Context, cfg Config) (*Store, error) { return nil, notBuilt() }
+// than this program (kind errs.Conflict, code schema_newer).
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if cfg.Keys == nil {
+		return nil, errs.New(errs.Internal, "no_master_key", "The store was opened without a master key.", "")
+	}
+	s := &Store{master: cfg.Keys, now: cfg.Now, log: cfg.Logger, codec: codec.New(), dataKeys: map[OrgID]unwrapped{}}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	if cfg.DatabaseURL.IsZero() {
+		err = s.openSQLite(ctx, cfg)
+	} else {
+		err = s.openPostgres(ctx, cfg)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) openSQLite(ctx context.Context, cfg Config) error {
+	if cfg.Dir == "" {
+		return errs.New(errs.Internal, "no_data_dir", "The store was opened without a data folder.", "")
+	}
+	s.engine, s.path = EngineSQLite, datadir.DatabaseIn(cfg.Dir)
+	db, err := sqlite.Open(ctx, s.path)
+	if err != nil {
+		return s.translate(err)
+	}
+	s.write, s.read = db.Write, db.Read
+	return s.migrateSQLite(ctx)
+}
+
+func (s *Store) openPostgres(ctx context.Context, cfg Config) error {
+	s.engine = EnginePostgres
+	db, err := postgres.Open(ctx, cfg.DatabaseURL)
+	if err != nil {
+		return err
+	}
+	s.write, s.read = db, db
+	if err := s.migratePostgres(ctx, cfg.AdminURL); err != nil {
+		return err
+	}
+	if s.warnings, err = postgres.Judge(ctx, db); err != nil {
+		return err
+	}
+	for _, w := range s.warnings {
+		s.log.WarnContext(ctx, "the database set-up is less safe than it could be", "detail", w)
+	}
+	return nil
+}
 
 // Close releases all connections.
-func (s *Store) Close() error { return nil }
+func (s *Store) Close() error {
+	var err error
+	if s.read != nil && s.read != s.write {
+		err = s.read.Close()
+	}
+	if s.write != nil {
+		err = errors.Join(err, s.write.Close())
+	}
+	s.codec.Close()
+	return err
+}
 
 // Engine tells which database the store runs on.
-func (s *Store) Engine() Engine { return EngineSQLite }
+func (s *Store) Engine() Engine { return s.engine }
 
 // Warnings lists what is wrong with the way the database is set up, in words
 // for the operator; empty when all is well.
-func (s *Store) Warnings() []string { return nil }
+func (s *Store) Warnings() []string { return append([]string(nil), s.warnings...) }
 
 // Ping checks that the database answers.
-func (s *Store) Ping(ctx context.Context) error { return notBuilt() }
+func (s *Store) Ping(ctx context.Context) error { return s.translate(s.read.PingContext(ctx)) }
 
-// InOrg runs fn in a read-write transaction that sees one organization only.
-// fn must not open another transaction of the same store.
-func (s *Store) InOrg(ctx context.Context, org OrgID, fn func(ctx context.Context, tx *Tx) error) error {
-	return notBuilt()
+// JobDB returns a pool for the job runner: the store's own on PostgreSQL, a
+// connection of its own on SQLite. The caller closes it with done.
+func (s *Store) JobDB() (db *sql.DB, done func() error, err error) {
+	if s.engine == EnginePostgres {
+		return s.write, func() error { return nil }, nil
+	}
+	db, err = sqlite.OpenWriter(s.path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return db, db.Close, nil
 }
 
-// ViewOrg is InOrg without the right to write.
-func (s *Store) ViewOrg(ctx context.Context, org OrgID, fn func(ctx context.Context, tx *Tx) error) error {
-	return notBuilt()
+// Size returns how many bytes the database takes, free pages left out.
+func (s *Store) Size(ctx context.Context) (int64, error) {
+	query := `SELECT (SELECT page_count FROM pragma_page_count()) - (SELECT freelist_count FROM pragma_freelist_count())`
+	if s.engine == EnginePostgres {
+		query = `SELECT pg_database_size(current_database())`
+	}
+	var n int64
+	if err := s.read.QueryRowContext(ctx, query).Scan(&n); err != nil {
+		return 0, s.translate(fmt.Errorf("measure the database: %w", err))
+	}
+	if s.engine == EngineSQLite {
+		var page int64
+		if err := s.read.QueryRowContext(ctx, `SELECT page_size FROM pragma_page_size()`).Scan(&page); err != nil {
+			return 0, s.translate(fmt.Errorf("measure the database: %w", err))
+		}
+		n *= page
+	}
+	return n, nil
 }
 
-// InSystem runs fn in a read-write transaction of the system role, which sees
-// organizations, users, sessions and schedules, and no content.
-func (s *Store) InSystem(ctx context.Context, fn func(ctx context.Context, tx *SystemTx) error) error {
-	return notBuilt()
+// dataKey unwraps an organization's key, once per stored form.
+func (s *Store) dataKey(org OrgID, wrapped []byte) (*keys.DataKey, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if have, ok := s.dataKeys[org]; ok && have.wrapped == string(wrapped) {
+		return have.key, nil
+	}
+	key, err := s.master.UnwrapDataKey(string(org), wrapped)
+	if err != nil {
+		return nil, errs.Wrap(err, errs.Invalid, "wrong_master_key", "The stored data cannot be decrypted with this master key.",
+			"Use the master key that this database was made with; restore the key file from your backup.")
+	}
+	s.dataKeys[org] = unwrapped{wrapped: string(wrapped), key: key}
+	return key, nil
 }
 
-// ViewSystem is InSystem without the right to write.
-func (s *Store) ViewSystem(ctx context.Context, fn func(ctx context.Context, tx *SystemTx) error) error {
-	return notBuilt()
+func (s *Store) forgetKey(org OrgID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.dataKeys, org)
 }
 
-func notBuilt() error {
-	return errs.New(errs.Internal, "not_built", "This part of the store is not built yet.", "")
+// translate gives database errors the kinds that callers switch on.
+func (s *Store) translate(err error) error {
+	var known *errs.Error
+	switch {
+	case err == nil, errors.As(err, &known), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, sql.ErrNoRows):
+		return errs.Wrap(err, errs.NotFound, "not_found", "There is no such thing.", "")
+	case sqlite.IsUnique(err), postgres.IsUnique(err):
+		return errs.Wrap(err, errs.Conflict, "already_exists", "There is one like this already.", "")
+	case sqlite.IsForeignKey(err), postgres.IsForeignKey(err):
+		return errs.Wrap(err, errs.NotFound, "not_found", "What this belongs to does not exist any more.", "")
+	case sqlite.IsBusy(err), postgres.IsBusy(err):
+		return errs.Wrap(err, errs.Conflict, "database_busy", "The database was busy for too long.", "Try again in a moment.")
+	case sqlite.IsFull(err), postgres.IsFull(err):
+		return errs.Wrap(err, errs.Unavailable, "disk_full", "The disk that holds the database is full.", "Make room on it and try again.")
+	case postgres.IsUnreachable(err):
+		return errs.Wrap(err, errs.Unavailable, "database_unreachable", "The database cannot be reached.", "Check that it is running.")
+	}
+	return err
 }

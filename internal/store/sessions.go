@@ -1,0 +1,212 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/metalens/metalens/internal/errs"
+)
+
+// Sessions keeps login sessions for alexedwards/scs (its Store and CtxStore).
+// The token is stored as a hash only and the content sealed by the master key.
+type Sessions struct {
+	store *Store
+}
+
+// Sessions returns the session store.
+func (s *Store) Sessions() *Sessions { return &Sessions{store: s} }
+
+// sessionSlack is how far a session's expiry may move without being written
+// again: an idle limit moves it with every request.
+const sessionSlack = time.Minute
+
+func sessionID(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+// Find returns a session's content; found is false for unknown and expired ones.
+func (s *Sessions) Find(token string) (b []byte, found bool, err error) {
+	return s.FindCtx(context.Background(), token)
+}
+
+// Commit stores a session's content.
+func (s *Sessions) Commit(token string, b []byte, expiry time.Time) error {
+	return s.CommitCtx(context.Background(), token, b, expiry)
+}
+
+// Delete ends a session.
+func (s *Sessions) Delete(token string) error { return s.DeleteCtx(context.Background(), token) }
+
+// FindCtx is Find with a context.
+func (s *Sessions) FindCtx(ctx context.Context, token string) (b []byte, found bool, err error) {
+	err = s.store.ViewSystem(ctx, func(ctx context.Context, tx *SystemTx) error {
+		b, _, found, err = tx.session(ctx, sessionID(token))
+		return err
+	})
+	return b, found, err
+}
+
+func (tx *SystemTx) session(ctx context.Context, id string) (data []byte, expiry time.Time, found bool, err error) {
+	var sealed []byte
+	var expires int64
+	err = tx.sql.QueryRowContext(ctx, `SELECT data, expires_at FROM sessions WHERE id = $1`, id).Scan(&sealed, &expires)
+	if errors.Is(err, sql.ErrNoRows) || (err == nil && expires <= micros(tx.store.now())) {
+		return nil, time.Time{}, false, nil
+	}
+	if err != nil {
+		return nil, time.Time{}, false, fmt.Errorf("find a session: %w", tx.store.translate(err))
+	}
+	data, err = tx.store.master.Open(sealed, "sessions", id)
+	if err != nil {
+		// Sealed by a master key that is gone: the reader must log in again.
+		return nil, time.Time{}, false, nil //nolint:nilerr // see above
+	}
+	return data, fromMicros(expires), true, nil
+}
+
+// CommitCtx is Commit with a context. A session that did not change is not
+// written again until its expiry has moved by a minute.
+func (s *Sessions) CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error {
+	id := sessionID(token)
+	same := false
+	err := s.store.ViewSystem(ctx, func(ctx context.Context, tx *SystemTx) error {
+		data, until, found, err := tx.session(ctx, id)
+		same = found && bytes.Equal(data, b) && expiry.Sub(until).Abs() < sessionSlack
+		return err
+	})
+	if err != nil || same {
+		return err
+	}
+	return s.store.InSystem(ctx, func(ctx context.Context, tx *SystemTx) error {
+		sealed := s.store.master.Seal(b, "sessions", id)
+		_, err := tx.exec(ctx, `INSERT INTO sessions (id, data, created_at, expires_at) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (id) DO UPDATE SET data = excluded.data, expires_at = excluded.expires_at`,
+			id, sealed, micros(s.store.now()), micros(expiry))
+		if err != nil {
+			return fmt.Errorf("store a session: %w", err)
+		}
+		return nil
+	})
+}
+
+// DeleteCtx is Delete with a context.
+func (s *Sessions) DeleteCtx(ctx context.Context, token string) error {
+	return s.store.InSystem(ctx, func(ctx context.Context, tx *SystemTx) error {
+		_, err := tx.exec(ctx, `DELETE FROM sessions WHERE id = $1`, sessionID(token))
+		return err
+	})
+}
+
+// sessionInfo is what a list of sessions shows, sealed.
+type sessionInfo struct {
+	Agent   string `json:"agent"`
+	Address string `json:"address"`
+}
+
+// BindSession notes whose session it is and where it came from, so that the
+// user can list and end it. The session must have been committed.
+func (tx *SystemTx) BindSession(ctx context.Context, token string, user UserID, agent, address string) error {
+	id := sessionID(token)
+	b, err := json.Marshal(sessionInfo{Agent: agent, Address: address})
+	if err != nil {
+		return fmt.Errorf("write a session's origin: %w", err)
+	}
+	return tx.one(ctx, "session", `UPDATE sessions SET user_id = $2, info = $3 WHERE id = $1`, id, user, tx.store.master.Seal(b, "sessions.info", id))
+}
+
+// UserSessions lists a user's live sessions, newest first. currentToken marks
+// the asking one and may be empty.
+func (tx *SystemTx) UserSessions(ctx context.Context, user UserID, currentToken string) ([]SessionInfo, error) {
+	current := ""
+	if currentToken != "" {
+		current = sessionID(currentToken)
+	}
+	var list []SessionInfo
+	err := tx.rows(ctx, `SELECT id, info, created_at, expires_at FROM sessions WHERE user_id = $1 AND expires_at > $2 ORDER BY created_at DESC, id`,
+		[]any{user, micros(tx.store.now())}, func(r *sql.Rows) error {
+			s := SessionInfo{UserID: user}
+			var sealed []byte
+			var created, expires int64
+			if err := r.Scan(&s.ID, &sealed, &created, &expires); err != nil {
+				return err
+			}
+			var info sessionInfo
+			if b, err := tx.store.master.Open(sealed, "sessions.info", s.ID); err == nil {
+				if err := json.Unmarshal(b, &info); err != nil {
+					return fmt.Errorf("read a session's origin: %w", err)
+				}
+			}
+			s.Agent, s.Address, s.Current = info.Agent, info.Address, s.ID == current
+			s.CreatedAt, s.ExpiresAt = fromMicros(created), fromMicros(expires)
+			list = append(list, s)
+			return nil
+		})
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	return list, nil
+}
+
+// DeleteSession ends one of the user's sessions by the id of the list.
+func (tx *SystemTx) DeleteSession(ctx context.Context, user UserID, id string) error {
+	return tx.one(ctx, "session", `DELETE FROM sessions WHERE id = $1 AND user_id = $2`, id, user)
+}
+
+// DeleteUserSessions ends all sessions of a user but one (none when empty).
+func (tx *SystemTx) DeleteUserSessions(ctx context.Context, user UserID, exceptToken string) (int, error) {
+	n, err := tx.exec(ctx, `DELETE FROM sessions WHERE user_id = $1 AND id <> $2`, user, sessionID(exceptToken))
+	return int(n), err
+}
+
+// DeleteExpiredSessions forgets sessions that nobody can use any more.
+func (tx *SystemTx) DeleteExpiredSessions(ctx context.Context, now time.Time) (int, error) {
+	n, err := tx.exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, micros(now))
+	return int(n), err
+}
+
+// throttleID hides which account or address a counter is for.
+func (tx *SystemTx) throttleID(key string) string {
+	sum := sha256.Sum256(append(tx.store.master.Derive("login throttle"), key...))
+	return hex.EncodeToString(sum[:16])
+}
+
+// LoginThrottle reads the counter of failed logins of a key (an account, an
+// address); the zero Throttle when there is none.
+func (tx *SystemTx) LoginThrottle(ctx context.Context, key string) (Throttle, error) {
+	var t Throttle
+	var last, locked int64
+	err := tx.scanOne(ctx, "counter", `SELECT failures, last_at, locked_until FROM login_throttle WHERE id = $1`, []any{tx.throttleID(key)}, &t.Failures, &last, &locked)
+	if errs.KindOf(err) == errs.NotFound {
+		return Throttle{}, nil
+	}
+	t.LastAt, t.LockedUntil = fromMicros(last), fromMicros(locked)
+	return t, err
+}
+
+// SetLoginThrottle stores a counter.
+func (tx *SystemTx) SetLoginThrottle(ctx context.Context, key string, t Throttle) error {
+	_, err := tx.exec(ctx, `INSERT INTO login_throttle (id, failures, last_at, locked_until) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (id) DO UPDATE SET failures = excluded.failures, last_at = excluded.last_at, locked_until = excluded.locked_until`,
+		tx.throttleID(key), t.Failures, micros(t.LastAt), micros(t.LockedUntil))
+	return err
+}
+
+// ClearLoginThrottle forgets a counter, after a good login.
+func (tx *SystemTx) ClearLoginThrottle(ctx context.Context, key string) error {
+	_, err := tx.exec(ctx, `DELETE FROM login_throttle WHERE id = $1`, tx.throttleID(key))
+	return err
+}
+
+// DeleteOldThrottles forgets counters that were last raised before a time.
+func (tx *SystemTx) DeleteOldThrottles(ctx context.Context, before time.Time) (int, error) {
+	n, err := tx.exec(ctx, `DELETE FROM login_throttle WHERE last_at < $1 AND locked_until < $1`, micros(before))
+	return int(n), err
+}
