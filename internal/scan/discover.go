@@ -196,7 +196,7 @@ func (r *run) references(ctx context.Context, p *part, c counter) error {
 // references still counts; nil when everything is to be asked again.
 func (r *run) askedBefore() *catalog.Snapshot {
 	s := r.options.Previous
-	if s == nil || r.options.RefreshSchema {
+	if s == nil {
 		return nil
 	}
 	if age := r.started.Sub(s.Marks.ReferencesReadAt); age < 0 || age > referenceLife {
