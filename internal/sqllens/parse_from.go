@@ -1,0 +1,866 @@
+package sqllens
+
+import "strings"
+
+// fromList reads a comma list of table expressions with their joins.
+func (p *parser) fromList() []*Table {
+	var list []*Table
+	for !p.eof() && p.pos < p.stmtEnd {
+		before := p.pos
+		t := p.joins(p.tableFactor())
+		list = append(list, t)
+		if p.pos == before {
+			p.skipToClause(true)
+		}
+		if p.acceptOp(",") {
+			if p.is("where", "group", "order", "limit") || p.isOp(")") { // trailing comma
+				break
+			}
+			continue
+		}
+		if p.cur().kind == tokTag && p.peek(1).isWord("join", "left", "inner", "on", "where", "group", "order") {
+			p.next() // {{joins}} or {{condition}} as text
+			list[len(list)-1] = p.joins(list[len(list)-1])
+			if p.acceptOp(",") {
+				continue
+			}
+		}
+		if t := p.cur(); !p.clauseEnds(t) && !t.isWord("on", "using", "pivot", "unpivot", "lateral", "settings", "prewhere") && t.kind != tokTag && !t.isWord("select", "model", "qualify", "window") {
+			p.problem("syntax", "unexpected "+p.describe()+" behind FROM", t.span())
+			p.skipToClause(true)
+			if p.acceptOp(",") {
+				continue
+			}
+		}
+		break
+	}
+	return list
+}
+
+// joinKind reads the words of a join and answers its kind; ok is false when no
+// join stands here, and nothing is consumed then.
+func (p *parser) joinKind() (kind string, natural, ok bool) {
+	save := p.pos
+	kind = "inner"
+	for {
+		t := p.cur()
+		switch t.word {
+		case "natural":
+			natural = true
+		case "inner", "global", "positional", "local":
+		case "left", "right", "full", "cross", "semi", "anti", "asof":
+			if t.word == "semi" || t.word == "anti" || t.word == "asof" {
+				if kind != "left" && kind != "right" || t.word != "asof" {
+					kind = t.word
+				}
+			} else {
+				kind = t.word
+			}
+		case "outer":
+			if p.peek(1).isWord("apply") {
+				p.next()
+				p.next()
+				return "apply", false, true
+			}
+		case "any", "all":
+			if !p.peek(1).isWord("join", "left", "right", "inner", "full") {
+				p.pos = save
+				return "", false, false
+			}
+		case "straight_join":
+			p.next()
+			return "inner", false, true
+		case "array":
+			if p.peek(1).isWord("join") {
+				p.next()
+				p.next()
+				return "array", false, true
+			}
+			p.pos = save
+			return "", false, false
+		case "join":
+			p.next()
+			if !p.acceptText("hash") {
+				p.acceptText("each")
+			}
+			return kind, natural, true
+		case "apply":
+			if p.pos > save {
+				p.next()
+				return "apply", false, true
+			}
+			p.pos = save
+			return "", false, false
+		default:
+			if (t.isText("loop") || t.isText("hash") || t.isText("merge") || t.isText("remote") || t.isText("shuffle") || t.isText("broadcast")) && p.pos > save && p.peek(1).isWord("join") {
+				p.next()
+				continue
+			}
+			p.pos = save
+			return "", false, false
+		}
+		p.next()
+	}
+}
+
+// joins extends a table expression by the joins behind it.
+func (p *parser) joins(left *Table) *Table {
+	for !p.eof() && p.pos < p.stmtEnd {
+		if p.is("lateral") && p.peek(1).isWord("view") {
+			left = p.lateralView(left)
+			continue
+		}
+		if p.is("pivot", "unpivot") && p.pivotHere() || p.is("match_recognize") {
+			left = p.pivot(left)
+			continue
+		}
+		kind, natural, ok := p.joinKind()
+		if !ok {
+			return left
+		}
+		if kind == "array" {
+			// ClickHouse: ARRAY JOIN expr AS name, …
+			j := &Table{Kind: TableJoin, Join: "array", Left: left, Span: left.Span}
+			f := &Table{Kind: TableFunc, Lateral: true, Func: &Expr{Kind: ExprFunc, Name: []Ident{{Text: "arrayJoin"}}, Call: &Call{}}}
+			for {
+				before := p.pos
+				item := p.selectItem()
+				if item.Alias == nil && item.Expr.Kind == ExprColumn {
+					item.Alias = &item.Expr.Name[len(item.Expr.Name)-1]
+				}
+				f.Func.Args = append(f.Func.Args, item.Expr)
+				if item.Alias != nil {
+					f.AliasCols = append(f.AliasCols, *item.Alias)
+				}
+				if p.pos == before || !p.acceptOp(",") {
+					break
+				}
+			}
+			j.Right = f
+			left = j
+			continue
+		}
+		if p.depth++; p.depth > maxDepth {
+			p.depth--
+			p.problem("too_deep", "nested too deeply", p.cur().span())
+			p.skipToClause(true)
+			return left
+		}
+		j := &Table{Kind: TableJoin, Join: kind, Natural: natural, Left: left, Span: left.Span}
+		j.Right = p.tableFactor()
+		for p.is("lateral") && p.peek(1).isWord("view") {
+			j.Right = p.lateralView(j.Right)
+		}
+		if p.is("pivot", "unpivot") && p.pivotHere() {
+			j.Right = p.pivot(j.Right)
+		}
+		// a JOIN b JOIN c ON … ON …: the second join belongs to the right side
+		if kind != "cross" && kind != "apply" && !natural && p.nestedJoin() {
+			j.Right = p.joins(j.Right)
+		}
+		p.depth--
+		switch {
+		case p.is("on"):
+			p.next()
+			j.On = p.condition()
+		case p.is("using") && (p.peek(1).isOp("(") || p.d == ClickHouse):
+			p.next()
+			if p.isOp("(") {
+				j.Using = p.identList()
+			} else {
+				for {
+					names := p.path()
+					if len(names) == 0 {
+						break
+					}
+					j.Using = append(j.Using, names[len(names)-1])
+					if !p.acceptOp(",") {
+						break
+					}
+				}
+			}
+			if p.accept("as") { // PostgreSQL: USING (…) AS alias
+				p.next()
+			}
+		}
+		if p.cur().isText("match_condition") && p.peek(1).isOp("(") {
+			p.next()
+			j.On = p.and(j.On, p.paren())
+			if p.accept("on") {
+				j.On = p.and(j.On, p.condition())
+			} else if p.accept("using") {
+				j.Using = p.identList()
+			}
+		}
+		j.Span = j.Span.join(j.Right.Span)
+		left = j
+	}
+	return left
+}
+
+// nestedJoin looks whether a join without condition is followed by another
+// join and, later at this level, by two conditions in a row.
+func (p *parser) nestedJoin() bool {
+	save := p.pos
+	_, _, ok := p.joinKind()
+	p.pos = save
+	if !ok {
+		return false
+	}
+	depth, joins, ons := 0, 1, 0
+	for i := p.pos; i < len(p.toks) && p.lookahead > 0; i++ {
+		p.lookahead--
+		t := &p.toks[i]
+		switch {
+		case t.isOp("(") || t.isOp("["):
+			depth++
+		case t.isOp(")") || t.isOp("]"):
+			depth--
+			if depth < 0 {
+				return ons >= joins
+			}
+		case depth > 0:
+		case t.isOp(";") || t.isOp(",") && ons == 0 || t.isWord("where", "group", "order", "union", "having", "limit", "select", "qualify", "set", "when"):
+			return ons >= joins && joins > 1
+		case t.isWord("cross", "natural"):
+		case t.isWord("join"):
+			if i > p.pos && !p.toks[i-1].isWord("cross", "natural") {
+				joins++
+			} else if i == p.pos {
+				joins++
+			}
+		case t.isWord("on", "using"):
+			ons++
+			if ons >= joins {
+				return joins > 1
+			}
+		}
+	}
+	return ons >= joins && joins > 1
+}
+
+// pivotHere tells the clause from an alias of that name.
+func (p *parser) pivotHere() bool {
+	n := p.peek(1)
+	return n.isOp("(") || n.isWord("include", "exclude") || n.isText("xml") || n.isWord("xml")
+}
+
+// lateralView reads Hive's LATERAL VIEW [OUTER] f(x) [t] [AS a, b].
+func (p *parser) lateralView(left *Table) *Table {
+	start := p.next()
+	p.next()
+	p.accept("outer")
+	f := &Table{Kind: TableFunc, Lateral: true, Span: start.span()}
+	e := p.primary()
+	f.Func = e
+	if p.isName(p.cur()) && !p.is("as") && !reservedTableAlias[p.cur().word] {
+		alias := p.ident(p.next())
+		f.Alias = &alias
+	}
+	if p.accept("as") {
+		if p.isOp("(") {
+			f.AliasCols = p.identList()
+		} else {
+			for {
+				f.AliasCols = append(f.AliasCols, p.ident(p.next()))
+				if !(p.isOp(",") && (p.peek(1).kind == tokWord || p.peek(1).kind == tokQuoted) && !p.peek(2).isOp(".")) {
+					break
+				}
+				p.next()
+			}
+		}
+	}
+	return &Table{Kind: TableJoin, Join: "lateral", Left: left, Right: f, Span: left.Span.join(e.Span)}
+}
+
+// tableFactor reads one table expression without joins.
+func (p *parser) tableFactor() *Table {
+	t := p.cur()
+	if !p.enter() {
+		p.skipToClause(true)
+		p.leave()
+		return &Table{Kind: TableFile, Span: t.span()}
+	}
+	defer p.leave()
+	table := &Table{Span: t.span()}
+	if p.is("lateral") && !p.peek(1).isWord("view") {
+		p.next()
+		table.Lateral = true
+		t = p.cur()
+	}
+	if p.is("only") && p.isName(p.peek(1)) {
+		p.next()
+		t = p.cur()
+	}
+	switch {
+	case t.isOp("("):
+		p.parenTable(table)
+	case t.kind == tokTag && !(p.peek(1).glued && (p.peek(1).isOp(".") || p.peek(1).kind == tokWord)):
+		p.next()
+		table.Kind, table.Tag = TableTag, t.tag
+	case t.isWord("unnest", "flatten") && p.peek(1).isOp("("), t.isText("rows") && p.peek(1).isWord("from"):
+		p.tableFunc(table)
+	case t.isWord("rows") && p.peek(1).isWord("from"):
+		p.next()
+		p.next()
+		p.next()
+		table.Kind = TableFunc
+		f := &Expr{Kind: ExprFunc, Name: []Ident{{Text: "rows from"}}, Call: &Call{Table: true}}
+		for !p.eof() && !p.isOp(")") {
+			f.Args = append(f.Args, p.argument())
+			if p.accept("as") && p.isOp("(") {
+				table.Columns = append(table.Columns, p.identList()...)
+			}
+			if !p.acceptOp(",") {
+				break
+			}
+		}
+		p.expectClose(")")
+		table.Func = f
+	case t.isWord("table") && p.peek(1).isOp("("):
+		p.next()
+		p.next()
+		if p.startsQuery() {
+			table.Kind, table.Query = TableQuery, p.query()
+		} else {
+			table.Kind = TableFunc
+			table.Func = &Expr{Kind: ExprFunc, Name: []Ident{{Text: "table"}}, Args: []*Expr{p.argument()}, Call: &Call{Table: true}, Span: t.span()}
+			for p.acceptOp(",") {
+				table.Func.Args = append(table.Func.Args, p.argument())
+			}
+		}
+		p.expectClose(")")
+	case t.isWord("values"):
+		table.Kind = TableQuery
+		table.Query = &Query{Body: p.valuesBody(), Span: t.span()}
+	case t.kind == tokString:
+		p.next()
+		table.Kind, table.Text = TableFile, p.ident(t).Text
+		if t.quote == '"' && (p.isOp(".") && p.cur().glued) || (t.quote == '"' && p.d != DuckDB) {
+			p.pos--
+			table.Kind, table.Text = TableName, ""
+			table.Name = p.anyPath()
+		}
+	case t.isOp("@") || t.isOp("$") || t.isOp(":") || t.isOp("?") || t.isOp("#") || t.isOp("&") || t.isOp("%"):
+		p.next()
+		e := p.param(t)
+		for p.isOp("/") && p.cur().glued || p.isOp(".") && p.cur().glued { // @stage/path/file.csv
+			p.next()
+			if p.cur().glued && !p.isOp("(") && !p.isOp(",") && !p.isOp(")") {
+				p.next()
+			}
+		}
+		table.Kind, table.Text = TableFile, e.Text
+		if p.isOp("(") {
+			p.skipBalanced()
+		}
+	case t.isOp("[") || t.isOp("{"):
+		table.Kind = TableFunc
+		table.Func = p.primary()
+	case p.isName(t) || t.kind == tokWord && p.peek(1).isOp(".") || t.kind == tokTag || t.isWord("left", "right", "replace", "exists", "values", "any") && p.peek(1).isOp("("):
+		table.Name = p.path()
+		if table.Name == nil {
+			p.next()
+			table.Name = []Ident{p.ident(t)}
+		}
+		if p.isOp("*") && p.cur().glued && p.d == BigQuery { // events_* without backticks
+			table.Name[len(table.Name)-1].Text += "*"
+			p.next()
+		}
+		if p.isOp("@") && p.cur().glued && p.d == Oracle { // table@link
+			p.next()
+			p.path()
+		}
+		if p.isOp("*") && p.d == Postgres && p.cur().glued { // table*
+			p.next()
+		}
+		if p.isOp("(") && !p.tableHint() {
+			table.Kind = TableFunc
+			call := &Expr{Kind: ExprFunc, Name: table.Name, Span: table.Name[0].Span.join(table.Name[len(table.Name)-1].Span)}
+			if name := strings.ToLower(table.Name[len(table.Name)-1].Text); name == "json_table" || name == "xmltable" {
+				table.Func = call
+				p.columnsCall(table)
+			} else {
+				table.Func = p.callTail(p.callArgs(call))
+			}
+			table.Func.Call.Table = true
+			for p.isOp(".") && p.peek(1).kind == tokWord { // x.nodes('…').value(…)
+				table.Func = p.postfix(table.Func)
+			}
+			table.Name = nil
+		} else if p.isOp("->") || p.isOp("[") && p.cur().glued {
+			p.problem("syntax", "unexpected "+p.describe()+" behind a table", p.cur().span())
+		}
+	default:
+		p.problem("syntax", "expected a table before "+p.describe(), t.span())
+		table.Kind = TableFile
+		return table
+	}
+	p.tableTail(table)
+	table.Span.End = max(table.Span.End, p.toks[max(p.pos-1, 0)].end)
+	return table
+}
+
+// anyPath reads a dotted path whose parts may be double-quoted strings.
+func (p *parser) anyPath() []Ident {
+	names := []Ident{p.ident(p.next())}
+	for p.isOp(".") && (p.peek(1).kind == tokWord || p.peek(1).kind == tokQuoted || p.peek(1).kind == tokString) {
+		p.next()
+		names = append(names, p.ident(p.next()))
+	}
+	return names
+}
+
+// tableHint tells t (NOLOCK) of old SQL Server from a table function.
+func (p *parser) tableHint() bool {
+	n := p.peek(1)
+	return p.d == TSQL && (n.isText("nolock") || n.isText("rowlock") || n.isText("updlock") || n.isText("readpast") || n.isText("tablock") || n.isText("readuncommitted")) && p.peek(2).isOp(")")
+}
+
+// tableFunc reads UNNEST(…), FLATTEN(…).
+func (p *parser) tableFunc(table *Table) {
+	name := p.next()
+	call := &Expr{Kind: ExprFunc, Name: []Ident{p.ident(name)}, Span: name.span()}
+	table.Kind = TableFunc
+	table.Func = p.callArgs(call)
+	table.Func.Call.Table = true
+	for p.isOp(".") && p.peek(1).kind == tokWord {
+		table.Func = p.postfix(table.Func)
+	}
+}
+
+// columnsCall reads JSON_TABLE(expr, path COLUMNS (…)) and XMLTABLE(…).
+func (p *parser) columnsCall(table *Table) {
+	p.next()
+	call := &Call{Table: true}
+	table.Func.Call = call
+	for !p.eof() && !p.isOp(")") {
+		before := p.pos
+		switch {
+		case p.is("columns"):
+			p.next()
+			paren := p.acceptOp("(")
+			table.Columns = p.nestedColumns(!paren)
+			if paren {
+				p.expectClose(")")
+			}
+		case p.acceptText("passing"), p.accept("by"), p.acceptText("value"), p.acceptText("ref"), p.acceptOp(","):
+			continue
+		case p.accept("default", "null", "on", "as", "path") || p.acceptText("error") || p.acceptText("empty") || p.acceptText("returning") || p.acceptText("sequence"):
+			continue
+		default:
+			table.Func.Args = append(table.Func.Args, p.argument())
+		}
+		if p.pos == before {
+			p.next()
+		}
+	}
+	p.expectClose(")")
+}
+
+// nestedColumns reads the column definitions of a COLUMNS clause, nested ones
+// included.
+func (p *parser) nestedColumns(open bool) []Ident {
+	var cols []Ident
+	for !p.eof() && !p.isOp(")") {
+		if p.cur().isText("nested") {
+			p.next()
+			p.accept("path")
+			if p.cur().kind == tokString {
+				p.next()
+			}
+			if p.accept("columns") && p.acceptOp("(") {
+				cols = append(cols, p.nestedColumns(false)...)
+				p.expectClose(")")
+			}
+		} else {
+			cols = append(cols, p.ident(p.next()))
+			for !p.eof() && !p.isOp(",") && !p.isOp(")") {
+				if p.isOp("(") {
+					p.skipBalanced()
+					continue
+				}
+				p.next()
+			}
+		}
+		if !p.acceptOp(",") {
+			break
+		}
+		if open && p.isOp(")") {
+			break
+		}
+	}
+	return cols
+}
+
+// parenTable reads ( query ) or ( table with joins ).
+func (p *parser) parenTable(table *Table) {
+	p.next()
+	if p.startsQuery() {
+		table.Kind, table.Query = TableQuery, p.query()
+		p.expectClose(")")
+		return
+	}
+	if p.isOp("(") {
+		// ((SELECT …) UNION (SELECT …)), ((a JOIN b) JOIN c) or ((SELECT …) a JOIN b)
+		inner := &Table{Span: p.cur().span()}
+		p.parenTable(inner)
+		if inner.Kind == TableQuery && (p.is("union", "intersect", "except", "minus", "order", "limit", "offset", "fetch") || p.isOp(")")) {
+			table.Kind = TableQuery
+			if p.isOp(")") {
+				table.Query = inner.Query
+			} else {
+				table.Query = p.queryFrom(inner.Query)
+			}
+			p.expectClose(")")
+			return
+		}
+		p.tableTail(inner)
+		*table = *p.commaJoins(p.joins(inner))
+		p.expectClose(")")
+		return
+	}
+	if p.is("insert", "update", "delete", "merge") {
+		table.Kind, table.Query = TableQuery, &Query{Body: p.dml()}
+		p.expectClose(")")
+		return
+	}
+	inner := p.commaJoins(p.joins(p.tableFactor()))
+	*table = *inner
+	p.expectClose(")")
+}
+
+// commaJoins reads ", b" inside a parenthesised table list as cross joins.
+func (p *parser) commaJoins(left *Table) *Table {
+	for p.acceptOp(",") {
+		right := p.joins(p.tableFactor())
+		left = &Table{Kind: TableJoin, Join: "cross", Left: left, Right: right, Span: left.Span.join(right.Span)}
+	}
+	return left
+}
+
+// tableTail reads samples, versions, hints, alias and pivots behind a table.
+func (p *parser) tableTail(table *Table) {
+	aliased := table.Alias != nil
+	for !p.eof() && p.pos < p.stmtEnd {
+		t := p.cur()
+		switch {
+		case t.isWord("for") && (p.peek(1).isText("system_time") || p.peek(1).isWord("system", "version") || p.peek(1).isText("version") || p.peek(1).isText("portion") || p.peek(1).isWord("timestamp") || p.peek(1).isText("system_version") || p.peek(1).isWord("versions")):
+			p.next()
+			p.next()
+			p.version()
+		case t.isWord("versions") || (t.isText("version") || t.isWord("timestamp") || t.isText("system_version")) && p.peek(1).isWord("as") && (p.peek(2).isWord("of") || p.peek(2).isText("of")):
+			p.next()
+			p.version()
+		case t.isWord("as") && (p.peek(1).isWord("of") || p.peek(1).isText("of")) && (p.d == Oracle || p.peek(2).isWord("timestamp") || p.peek(2).isText("scn")):
+			p.version()
+		case (t.isWord("at") || t.isText("before") || t.isText("changes") || t.isText("end")) && p.peek(1).isOp("(") && p.d == Snowflake:
+			p.next()
+			p.skipBalanced()
+		case (t.isWord("partition") || t.isText("subpartition")) && p.peek(1).isOp("("), t.isWord("partition") && p.peek(1).isWord("for") && p.peek(2).isOp("("):
+			p.next()
+			p.accept("for")
+			p.skipBalanced()
+		case t.isWord("tablesample", "sample") && (t.isWord("tablesample") || p.peek(1).isOp("(") || p.peek(1).kind == tokNumber || p.peek(1).isWord("bernoulli", "system", "row") || p.peek(1).isText("block")):
+			p.next()
+			p.accept("bernoulli", "system", "row")
+			p.acceptText("block")
+			p.acceptText("reservoir")
+			p.acceptText("poisson")
+			if p.isOp("(") {
+				p.skipBalanced()
+			} else {
+				p.exprPrec(precOther)
+				p.accept("percent", "rows")
+				if p.acceptOp("%") {
+					p.skipParens()
+				}
+			}
+			if p.cur().isText("repeatable") || p.cur().isText("seed") {
+				p.next()
+				p.skipBalanced()
+			}
+			if p.accept("offset") {
+				p.exprPrec(precOther)
+			}
+		case t.isWord("final") && (p.d == ClickHouse || p.d == Generic):
+			p.next()
+		case t.isWord("with") && p.peek(1).isWord("ordinality"):
+			p.next()
+			p.next()
+			table.Ordinality = true
+		case t.isWord("with") && p.peek(1).isWord("offset"):
+			p.next()
+			off := p.ident(p.next())
+			if p.accept("as") || p.isName(p.cur()) && !reservedTableAlias[p.cur().word] && !p.is("offset") {
+				off = p.ident(p.next())
+			}
+			table.Offset = &off
+		case t.isWord("with") && p.peek(1).isOp("(") && table.Kind == TableFunc && p.d == TSQL && !aliased: // OPENJSON(…) WITH (columns)
+			p.next()
+			table.Columns = append(table.Columns, p.identList()...)
+		case t.isWord("with") && p.peek(1).isOp("("):
+			p.next()
+			p.skipBalanced()
+		case t.isOp("(") && p.tableHint():
+			p.skipBalanced()
+		case t.isWord("use", "force", "ignore") && (p.peek(1).isWord("index", "key")):
+			p.next()
+			p.next()
+			if p.accept("for") {
+				p.accept("join", "order", "group")
+				p.accept("by")
+			}
+			p.skipBalanced()
+		case (t.isText("indexed") && p.peek(1).isWord("by")):
+			p.next()
+			p.next()
+			p.next()
+		case t.isWord("not") && p.peek(1).isText("indexed"):
+			p.next()
+			p.next()
+		case t.isWord("pivot", "unpivot") && p.pivotHere(), t.isWord("match_recognize") && p.peek(1).isOp("("):
+			old := *table
+			*table = *p.pivot(&old)
+			aliased = table.Alias != nil
+		case !aliased && t.isWord("as") && p.peek(1).isOp("("): // function AS (a int, b text)
+			p.next()
+			table.AliasCols = p.identList()
+			aliased = true
+		case !aliased && t.isWord("as"):
+			p.next()
+			n := p.cur()
+			if n.kind != tokWord && n.kind != tokQuoted && n.kind != tokString && n.kind != tokTag {
+				p.problem("syntax", "expected a name behind AS before "+p.describe(), n.span())
+				return
+			}
+			alias := p.ident(p.next())
+			table.Alias = &alias
+			aliased = true
+			if p.isOp("(") && !p.tableHint() {
+				table.AliasCols = p.identList()
+			}
+		case !aliased && (t.kind == tokQuoted || t.kind == tokString && t.quote != '$' && (t.quote == '"' || p.d == MySQL || p.d == Snowflake || p.d == Generic) || t.kind == tokWord && !reservedTableAlias[t.word] && !p.statementWord(t) && !p.notTableAlias(t)):
+			alias := p.ident(p.next())
+			table.Alias = &alias
+			aliased = true
+			if p.isOp("(") && !p.tableHint() {
+				table.AliasCols = p.identList()
+			}
+		default:
+			return
+		}
+	}
+}
+
+func (p *parser) skipParens() {
+	if p.isOp("(") {
+		p.skipBalanced()
+	}
+}
+
+// notTableAlias keeps a few soft words from becoming an alias.
+func (p *parser) notTableAlias(t *token) bool {
+	n := p.peek(1)
+	switch {
+	case t.isText("outfile"), t.isText("match_condition") && n.isOp("("), t.isText("indexed") && n.isWord("by"), t.isText("output") && p.d == TSQL:
+		return true
+	case t.isWord("any", "all") && n.isWord("join", "left", "inner"):
+		return true
+	case t.isWord("lock") && n.isWord("in"), t.isWord("format", "settings") && p.d == ClickHouse, t.isWord("sort", "cluster", "distribute") && n.isWord("by"):
+		return true
+	case t.isWord("window") && p.peek(2).isWord("as"), t.isWord("limit", "offset"):
+		return true
+	case t.isText("loop") && n.isWord("join"), t.isText("hash") && n.isWord("join"):
+		return true
+	case t.isText("changes") && n.isOp("("), t.isText("before") && n.isOp("("):
+		return p.d == Snowflake
+	}
+	return false
+}
+
+// version reads AS OF expr, BETWEEN x AND y, FROM x TO y, ALL.
+func (p *parser) version() {
+	p.accept("timestamp")
+	p.acceptText("time")
+	p.accept("time")
+	if p.accept("all") {
+		return
+	}
+	if p.accept("as") {
+		p.accept("of")
+		p.acceptText("of")
+		p.acceptText("scn")
+		if p.is("timestamp") && p.peek(1).kind != tokString {
+			p.next()
+		}
+		p.exprPrec(precOther)
+		return
+	}
+	if p.accept("between", "from") || p.acceptText("contained") {
+		p.accept("in")
+		p.accept("timestamp")
+		if p.isOp("(") {
+			p.skipBalanced()
+			return
+		}
+		p.exprPrec(precOther)
+		if p.accept("and") || p.acceptText("to") {
+			p.exprPrec(precOther)
+		}
+	}
+}
+
+// pivot reads PIVOT (…), UNPIVOT (…) and MATCH_RECOGNIZE (…).
+func (p *parser) pivot(left *Table) *Table {
+	start := p.next()
+	pv := &Pivot{Unpivot: start.isWord("unpivot"), Match: start.isWord("match_recognize")}
+	table := &Table{Kind: TablePivot, Left: left, Pivot: pv, Span: left.Span}
+	p.accept("xml")
+	if p.accept("include", "exclude") {
+		p.accept("nulls")
+	}
+	if !p.expectOp("(") {
+		return table
+	}
+	switch {
+	case pv.Match:
+		p.matchRecognize(pv)
+	case pv.Unpivot:
+		p.unpivotBody(pv)
+	default:
+		p.pivotBody(pv)
+	}
+	table.Span.End = p.cur().end
+	p.expectClose(")")
+	if p.is("as") || p.cur().kind == tokQuoted || p.cur().kind == tokWord && !reservedTableAlias[p.cur().word] && !p.notTableAlias(p.cur()) {
+		p.accept("as")
+		alias := p.ident(p.next())
+		table.Alias = &alias
+		if p.isOp("(") {
+			table.AliasCols = p.identList()
+		}
+	}
+	return table
+}
+
+func (p *parser) pivotBody(pv *Pivot) {
+	for !p.eof() && !p.is("for") && !p.isOp(")") {
+		before := p.pos
+		pv.Aggregates = append(pv.Aggregates, p.selectItem())
+		if p.pos == before || !p.acceptOp(",") {
+			break
+		}
+	}
+	for p.accept("for") || len(pv.For) > 0 && p.isName(p.cur()) && p.peek(1).isWord("in") {
+		if p.isOp("(") {
+			pv.For = append(pv.For, p.identList()...)
+		} else if names := p.path(); len(names) > 0 {
+			pv.For = append(pv.For, names[len(names)-1])
+		}
+		if p.accept("in") && p.acceptOp("(") {
+			switch {
+			case p.startsQuery():
+				pv.InQuery = p.query()
+			case p.is("any") && (p.peek(1).isOp(")") || p.peek(1).isWord("order")):
+				for !p.eof() && !p.isOp(")") {
+					p.next()
+				}
+				pv.InQuery = &Query{Body: &Select{}}
+			default:
+				for !p.eof() && !p.isOp(")") {
+					before := p.pos
+					pv.In = append(pv.In, p.selectItem())
+					if p.pos == before || !p.acceptOp(",") {
+						break
+					}
+				}
+				if p.accept("default") {
+					p.skipToClose()
+				}
+			}
+			p.expectClose(")")
+		}
+		if p.cur().isText("default") || p.is("default") {
+			p.skipToClose()
+		}
+	}
+	if p.acceptSeq("group", "by") {
+		pv.GroupBy = p.exprList()
+	}
+}
+
+func (p *parser) unpivotBody(pv *Pivot) {
+	if p.accept("include", "exclude") {
+		p.accept("nulls")
+	}
+	if p.isOp("(") {
+		pv.Values = p.identList()
+	} else if names := p.path(); len(names) > 0 {
+		pv.Values = names[len(names)-1:]
+	}
+	if p.accept("for") {
+		if names := p.path(); len(names) > 0 {
+			pv.NameColumn = &names[len(names)-1]
+		}
+	}
+	if p.accept("in") && p.acceptOp("(") {
+		for !p.eof() && !p.isOp(")") {
+			before := p.pos
+			var source []Ident
+			if p.isOp("(") {
+				source = p.identList()
+			} else if names := p.path(); len(names) > 0 {
+				source = names[len(names)-1:]
+			} else if p.cur().kind == tokString || p.isOp("*") {
+				p.next()
+			}
+			pv.Sources = append(pv.Sources, source)
+			if p.accept("as") {
+				p.primary()
+			} else if p.cur().kind == tokString || p.cur().kind == tokWord && !p.isOp(",") {
+				p.next()
+			}
+			if p.pos == before || !p.acceptOp(",") {
+				break
+			}
+		}
+		p.expectClose(")")
+	}
+}
+
+func (p *parser) matchRecognize(pv *Pivot) {
+	for !p.eof() && !p.isOp(")") {
+		switch {
+		case p.acceptSeq("partition", "by"):
+			pv.Partition = p.exprList()
+		case p.acceptSeq("order", "by"):
+			pv.Order = p.orderItems()
+		case p.accept("measures"):
+			for {
+				before := p.pos
+				if !p.accept("final") {
+					p.acceptText("running")
+				}
+				pv.Measures = append(pv.Measures, p.selectItem())
+				if p.pos == before || !p.acceptOp(",") {
+					break
+				}
+			}
+		case p.acceptText("pattern"):
+			p.skipBalanced()
+		case p.acceptText("define"):
+			for {
+				p.next()
+				p.accept("as")
+				before := p.pos
+				pv.Other = append(pv.Other, p.expr())
+				if p.pos == before || !p.acceptOp(",") {
+					break
+				}
+			}
+		default:
+			p.next()
+		}
+	}
+}

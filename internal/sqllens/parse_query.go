@@ -1,0 +1,918 @@
+package sqllens
+
+import "strings"
+
+// startsQuery reports whether a query begins at the current token.
+func (p *parser) startsQuery() bool { return p.startsQueryAt(0) }
+
+func (p *parser) startsQueryAt(n int) bool {
+	t := p.peek(n)
+	switch t.word {
+	case "select":
+		return true
+	case "with":
+		next := p.peek(n + 1)
+		return next.kind == tokWord && !next.isWord("time", "ordinality", "offset", "ties", "rollup", "cube") || next.kind == tokQuoted || next.kind == tokTag || p.d == ClickHouse
+	case "values":
+		return p.peek(n+1).isOp("(") || p.peek(n+1).isWord("row")
+	case "from": // DuckDB, BigQuery pipes, Hive multi-insert
+		k := p.peek(n + 1)
+		return (k.kind == tokWord && !hardWords[k.word] || k.kind == tokQuoted || k.kind == tokString || k.isOp("(") || k.kind == tokTag) && (p.d == DuckDB || p.d == BigQuery || p.d == Spark || p.d == Databricks || p.d == Generic)
+	case "table":
+		k := p.peek(n + 1)
+		return (k.kind == tokWord && !k.isWord("if") || k.kind == tokQuoted) && !p.peek(n+2).isOp("(")
+	case "describe", "show", "summarize":
+		return false
+	}
+	return false
+}
+
+// query reads [WITH …] body tail.
+func (p *parser) query() *Query {
+	q := &Query{Span: p.cur().span()}
+	if !p.enter() {
+		p.skipToClose()
+		p.leave()
+		q.Body = &Select{}
+		return q
+	}
+	defer p.leave()
+	if p.is("with") {
+		p.withList(q)
+	}
+	q.Body = p.setOps(p.bodyPrimary(), 0)
+	p.queryTail(q)
+	q.Span.End = p.toks[max(p.pos-1, 0)].end
+	return q
+}
+
+// queryFrom continues a query whose first operand was read in parentheses.
+func (p *parser) queryFrom(first *Query) *Query {
+	q := &Query{Span: first.Span}
+	q.Body = p.setOps(first, 0)
+	p.queryTail(q)
+	q.Span.End = p.toks[max(p.pos-1, 0)].end
+	return q
+}
+
+// skipToClose passes tokens up to the closing parenthesis of this level.
+func (p *parser) skipToClose() {
+	for !p.eof() && !p.isOp(")") && !p.isOp(";") {
+		if p.isOp("(") {
+			p.skipBalanced()
+			continue
+		}
+		p.next()
+	}
+}
+
+func (p *parser) withList(q *Query) {
+	p.next()
+	q.Recursive = p.accept("recursive")
+	for {
+		before := p.pos
+		cte := p.cte()
+		if cte != nil {
+			q.With = append(q.With, cte)
+		}
+		if p.pos == before {
+			break
+		}
+		if p.acceptOp(",") {
+			if p.is("select", "insert", "update", "delete", "merge") && !p.peek(1).isWord("as") { // trailing comma
+				break
+			}
+			p.accept("with") // seen in hand-written SQL
+			continue
+		}
+		if p.cur().kind == tokTag && !p.startsQuery() {
+			p.next()
+			p.acceptOp(",")
+			if p.is("select") {
+				break
+			}
+			continue
+		}
+		if p.isName(p.cur()) && (p.peek(1).isWord("as") && p.peek(2).isOp("(")) {
+			p.problem("syntax", "missing comma between WITH entries", p.cur().span())
+			continue
+		}
+		break
+	}
+}
+
+func (p *parser) cte() *CTE {
+	t := p.cur()
+	if t.kind == tokTag && !p.peek(1).isWord("as") && !p.peek(1).glued { // {{snippet: ctes}}
+		p.next()
+		return nil
+	}
+	if p.d == ClickHouse && !((t.kind == tokWord || t.kind == tokQuoted) && (p.peek(1).isWord("as") && p.peek(2).isOp("(") && p.startsQueryAt(3) || p.peek(1).isOp("(") && p.cteColumns())) {
+		if t.isWord("select") {
+			return nil
+		}
+		// WITH expression AS name
+		e := p.expr()
+		c := &CTE{Expr: e, Span: e.Span}
+		if p.accept("as") {
+			c.Name = p.ident(p.next())
+		}
+		return c
+	}
+	if !p.isName(t) && t.kind != tokTag && !(t.kind == tokWord && p.peek(1).isWord("as")) && t.kind != tokString {
+		p.problem("syntax", "expected a name in WITH before "+p.describe(), t.span())
+		return nil
+	}
+	names := p.path()
+	if names == nil {
+		names = []Ident{p.ident(p.next())}
+	}
+	c := &CTE{Name: names[len(names)-1], Span: t.span()}
+	if p.isOp("(") {
+		c.Columns = p.identList()
+	}
+	if p.accept("using") { // DuckDB: USING KEY (…)
+		p.accept("key")
+		p.skipBalanced()
+	}
+	p.accept("as")
+	p.accept("not")
+	p.accept("materialized")
+	if !p.acceptOp("(") {
+		p.problem("syntax", "expected ( behind WITH "+c.Name.Text, p.cur().span())
+		return c
+	}
+	switch {
+	case p.startsQuery() || p.isOp("("):
+		c.Query = p.query()
+	case p.is("insert", "update", "delete", "merge"):
+		dml := p.dml()
+		c.Query = &Query{Body: dml, Span: t.span()}
+	case p.cur().kind == tokTag:
+		c.Query = &Query{Body: p.tableFactor(), Span: t.span()}
+	default:
+		p.problem("syntax", "expected a query in WITH "+c.Name.Text, p.cur().span())
+	}
+	p.expectClose(")")
+	c.Span.End = p.toks[p.pos-1].end
+	if p.is("search") || p.cur().isText("search") || p.cur().isText("cycle") {
+		for !p.eof() && !p.isOp(",") && !p.is("select", "insert", "update", "delete", "with") && !p.isOp(")") {
+			p.next()
+			if p.isOp(",") && p.peek(1).kind == tokWord && (p.peek(2).isWord("set") || p.peek(2).isOp(",")) {
+				p.next()
+			}
+		}
+	}
+	return c
+}
+
+// cteColumns looks ahead from a "(" for ") AS (".
+func (p *parser) cteColumns() bool {
+	for i := 2; i < 200; i++ {
+		t := p.peek(i)
+		if t.kind == tokEOF || t.isOp("(") {
+			return false
+		}
+		if t.isOp(")") {
+			return p.peek(i+1).isWord("as") && p.peek(i+2).isOp("(")
+		}
+	}
+	return false
+}
+
+// setOps reads UNION, INTERSECT, EXCEPT behind a body. INTERSECT binds more
+// tightly.
+func (p *parser) setOps(left Body, minPrec int) Body {
+	for {
+		t := p.cur()
+		prec, op := 0, t.word
+		switch t.word {
+		case "union":
+			prec = 1
+		case "except", "minus":
+			prec, op = 1, "except"
+			if t.word == "minus" && !(p.peek(1).isWord("select", "all", "distinct", "with") || p.peek(1).isOp("(")) {
+				return left
+			}
+		case "intersect":
+			prec = 2
+		case "full", "left", "inner", "outer": // BigQuery: FULL OUTER UNION …
+			if p.peek(1).isWord("union") || p.peek(2).isWord("union") {
+				for !p.is("union") {
+					p.next()
+				}
+				prec, op = 1, "union"
+			}
+		}
+		if prec == 0 || prec < minPrec {
+			return left
+		}
+		if p.depth++; p.depth > maxDepth*6 { // long chains are loops, not recursion; a bound against hostile text
+			p.depth--
+			p.problem("too_deep", "too many set operations", t.span())
+			p.skipToClose()
+			return left
+		}
+		p.depth--
+		p.next()
+		set := &SetOp{Op: op, Left: left, Span: t.span()}
+		set.All = p.accept("all")
+		p.accept("distinct")
+		p.acceptText("strict")
+		if p.acceptSeq("by", "name") {
+			set.ByName = true
+			if p.accept("on") {
+				p.identList()
+			}
+		}
+		if p.accept("corresponding") {
+			set.ByName = true
+			if p.accept("by") {
+				p.identList()
+			}
+		}
+		set.Right = p.setOps(p.bodyPrimary(), prec+1)
+		left = set
+	}
+}
+
+// bodyPrimary reads one operand of a set operation.
+func (p *parser) bodyPrimary() Body {
+	t := p.cur()
+	switch {
+	case t.isOp("("):
+		p.next()
+		q := p.query()
+		p.expectClose(")")
+		return q
+	case t.isWord("select"):
+		return p.selectBody(nil)
+	case t.isWord("values"):
+		return p.valuesBody()
+	case t.isWord("with"):
+		return p.query()
+	case t.isWord("table") && (p.peek(1).kind == tokWord || p.peek(1).kind == tokQuoted):
+		p.next()
+		return p.tableFactor()
+	case t.isWord("from"):
+		return p.fromFirst()
+	case t.kind == tokTag:
+		return p.tableFactor()
+	case t.isWord("insert", "update", "delete", "merge"):
+		return p.dml()
+	case t.isText("sel"): // Teradata
+		t.word = "select"
+		return p.selectBody(nil)
+	}
+	p.problem("syntax", "expected a query before "+p.describe(), t.span())
+	return &Select{Span: Span{t.start, t.start}}
+}
+
+// fromFirst reads FROM t [WHERE …] [SELECT …] of DuckDB, and the head of a
+// BigQuery pipe query.
+func (p *parser) fromFirst() Body {
+	start := p.next()
+	from := p.fromList()
+	if p.is("select") {
+		return p.selectBody(from)
+	}
+	s := &Select{From: from, Span: start.span()}
+	s.Items = []SelectItem{{Expr: &Expr{Kind: ExprStar, Star: &Star{}, Span: start.span()}}}
+	p.selectClauses(s)
+	if p.is("select") {
+		s2 := p.selectBody(from)
+		if sel, ok := s2.(*Select); ok {
+			sel.Where, sel.GroupBy, sel.Having = orExpr(sel.Where, s.Where), append(sel.GroupBy, s.GroupBy...), orExpr(sel.Having, s.Having)
+		}
+		return s2
+	}
+	return s
+}
+
+func orExpr(a, b *Expr) *Expr {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func (p *parser) valuesBody() Body {
+	start := p.next()
+	v := &Values{Span: start.span()}
+	for {
+		p.accept("row")
+		if !p.isOp("(") {
+			if p.isOp(",") || p.eof() || len(v.Rows) > 0 {
+				break
+			}
+			v.Rows = append(v.Rows, []*Expr{p.expr()}) // Spark: VALUES 1, 2
+			if p.acceptOp(",") {
+				continue
+			}
+			break
+		}
+		p.next()
+		var row []*Expr
+		for !p.eof() && !p.isOp(")") {
+			before := p.pos
+			row = append(row, p.expr())
+			if p.accept("as") {
+				p.next()
+			}
+			if p.pos == before || !p.acceptOp(",") {
+				break
+			}
+		}
+		p.expectClose(")")
+		v.Rows = append(v.Rows, row)
+		if !p.acceptOp(",") && !(p.d == ClickHouse && p.isOp("(")) {
+			break
+		}
+	}
+	v.Span.End = p.toks[p.pos-1].end
+	return v
+}
+
+func (p *parser) selectBody(from []*Table) Body {
+	start := p.next()
+	s := &Select{From: from, Span: start.span()}
+	for {
+		switch {
+		case p.is("distinct"):
+			p.next()
+			s.Distinct = true
+			if p.is("on") && p.peek(1).isOp("(") {
+				p.next()
+				p.next()
+				s.DistinctOn = p.exprList()
+				p.expectClose(")")
+			}
+			continue
+		case p.is("all") && !p.peek(1).isOp(",") && !p.peek(1).isOp("(") && !p.peek(1).isOp("."):
+			p.next()
+			continue
+		case p.is("top") && (p.peek(1).kind == tokNumber || p.peek(1).isOp("(") || p.peek(1).isOp("@") || p.peek(1).kind == tokTag || p.peek(1).kind == tokWord && strings.HasPrefix(p.peek(1).text, "@") || p.peek(1).isOp("?") || p.peek(1).isOp("$")):
+			p.next()
+			s.Top = p.primary()
+			p.accept("percent")
+			if p.is("with") && p.peek(1).isWord("ties") {
+				p.next()
+				p.next()
+			}
+			continue
+		case p.is("as") && (p.peek(1).isWord("struct") || p.peek(1).isText("value")):
+			p.next()
+			s.AsStruct = p.next().isWord("struct")
+			continue
+		case p.is("straight_join", "high_priority", "sql_no_cache", "sql_calc_found_rows", "sql_small_result", "sql_big_result"):
+			p.next()
+			continue
+		case p.cur().isText("sql_cache") || p.cur().isText("sql_buffer_result") || p.cur().isText("stream") && !p.peek(1).isOp(",") && p.peek(1).kind != tokOp || p.cur().isText("unique") && p.d == Oracle:
+			p.next()
+			continue
+		}
+		break
+	}
+	if !p.is("from", "into", "where") {
+		s.Items = p.selectItems()
+	}
+	p.selectClauses(s)
+	s.Span.End = p.toks[max(p.pos-1, 0)].end
+	return s
+}
+
+func (p *parser) selectItems() []SelectItem {
+	var items []SelectItem
+	for !p.eof() && p.pos < p.stmtEnd {
+		if p.is("from") || p.isOp(")") || p.isOp(";") { // trailing comma
+			break
+		}
+		items = append(items, p.selectItem())
+		if p.acceptOp(",") {
+			continue
+		}
+		if p.cur().kind == tokTag && !p.peek(1).isOp(")") { // SELECT a {{snippet: more}} FROM
+			tag := p.primary()
+			items = append(items, SelectItem{Expr: tag, Span: tag.Span})
+			p.acceptOp(",")
+			continue
+		}
+		if p.selectEnds() {
+			break
+		}
+		at := p.cur()
+		if p.startsExpr(at) && !reserved[at.word] || at.kind == tokOp {
+			p.problem("syntax", "unexpected "+p.describe()+" in the select list", at.span())
+			p.skipToClause(true)
+			if p.acceptOp(",") {
+				continue
+			}
+		}
+		break
+	}
+	return items
+}
+
+// selectEnds says whether a select list may end at the current token.
+func (p *parser) selectEnds() bool {
+	t := p.cur()
+	return t.kind == tokEOF || t.isOp(")") || t.isOp(";") || t.isOp("|>") || t.isOp("}") || t.word != "" && reserved[t.word] || p.pos >= p.stmtEnd ||
+		t.isWord("bulk", "qualify", "window", "prewhere", "format", "settings", "distribute", "cluster", "sort", "go", "do", "array", "sample", "lock", "procedure", "returning", "then") || p.t.semicolonless && t.kind == tokWord
+}
+
+func (p *parser) selectItem() SelectItem {
+	t := p.cur()
+	// SQL Server: alias = expression
+	if (t.kind == tokWord || t.kind == tokQuoted || t.kind == tokString) && p.peek(1).isOp("=") && (p.d == TSQL) && !strings.HasPrefix(t.text, "@") {
+		alias := p.ident(p.next())
+		p.next()
+		e := p.expr()
+		return SelectItem{Expr: e, Alias: &alias, Span: t.span().join(e.Span)}
+	}
+	// DuckDB: alias: expression
+	if (t.kind == tokWord || t.kind == tokQuoted) && p.peek(1).isOp(":") && p.d == DuckDB {
+		alias := p.ident(p.next())
+		p.next()
+		e := p.expr()
+		return SelectItem{Expr: e, Alias: &alias, Span: t.span().join(e.Span)}
+	}
+	e := p.expr()
+	item := SelectItem{Expr: e, Span: e.Span}
+	if e.Alias != nil {
+		item.Alias = e.Alias
+	}
+	item.Alias = orIdent(item.Alias, p.alias())
+	if item.Alias != nil {
+		item.Span = item.Span.join(item.Alias.Span)
+	}
+	return item
+}
+
+func orIdent(a, b *Ident) *Ident {
+	if b != nil {
+		return b
+	}
+	return a
+}
+
+// alias reads [AS] name behind an expression.
+func (p *parser) alias() *Ident {
+	if p.accept("as") {
+		t := p.cur()
+		switch t.kind {
+		case tokWord, tokQuoted, tokString:
+			p.next()
+			id := p.ident(t)
+			for p.cur().kind == tokTag && p.cur().glued {
+				id.Span.End = p.next().end
+				id.Text = p.src[id.Span.Start:id.Span.End]
+			}
+			return &id
+		case tokTag:
+			p.next()
+			id := Ident{Text: t.text, Span: t.span()}
+			for (p.cur().kind == tokWord || p.cur().kind == tokTag) && p.cur().glued {
+				id.Span.End = p.next().end
+				id.Text = p.src[id.Span.Start:id.Span.End]
+			}
+			return &id
+		case tokOp:
+			if t.text == "(" { // lateral view style list: AS (a, b)
+				list := p.identList()
+				if len(list) > 0 {
+					return &list[0]
+				}
+			}
+			if t.text == "@" || t.text == ":" {
+				p.next()
+				p.next()
+				return nil
+			}
+		case tokNumber: // AS 2020 (MySQL, BigQuery reject; seen in the wild)
+			p.next()
+			id := Ident{Text: t.text, Span: t.span()}
+			return &id
+		}
+		p.problem("syntax", "expected a name behind AS before "+p.describe(), t.span())
+		return nil
+	}
+	t := p.cur()
+	switch {
+	case t.kind == tokQuoted,
+		t.kind == tokString && (t.quote == '\'' || t.quote == '"'),
+		t.kind == tokWord && !reservedAlias[t.word] && !p.statementWord(t):
+		p.next()
+		id := p.ident(t)
+		return &id
+	}
+	return nil
+}
+
+// statementWord says whether a bare word begins the next statement in a dialect
+// that needs no semicolons.
+func (p *parser) statementWord(t *token) bool {
+	if !p.t.semicolonless {
+		return false
+	}
+	return t.isWord("go", "declare", "insert", "update", "delete", "drop", "create", "alter", "exec", "execute", "if", "begin", "end", "print", "while", "return", "merge", "truncate", "set", "use")
+}
+
+// selectClauses reads the clauses of a SELECT in whatever order they stand.
+func (p *parser) selectClauses(s *Select) {
+	for !p.eof() && p.pos < p.stmtEnd {
+		t := p.cur()
+		switch t.word {
+		case "into":
+			p.next()
+			p.into(s)
+			continue
+		case "bulk":
+			p.next()
+			continue
+		case "from":
+			p.next()
+			s.From = append(s.From, p.fromList()...)
+			continue
+		case "prewhere":
+			p.next()
+			s.Prewhere = p.condition()
+			continue
+		case "where":
+			p.next()
+			s.Where = p.and(s.Where, p.condition())
+			continue
+		case "start":
+			if p.peek(1).isWord("with") {
+				p.next()
+				p.next()
+				s.StartWith = p.condition()
+				continue
+			}
+		case "connect":
+			if p.peek(1).isWord("by") {
+				p.next()
+				p.next()
+				p.accept("nocycle")
+				s.ConnectBy = p.condition()
+				continue
+			}
+		case "group":
+			if p.peek(1).isWord("by") {
+				p.next()
+				p.next()
+				p.groupBy(s)
+				continue
+			}
+		case "having":
+			p.next()
+			s.Having = p.condition()
+			continue
+		case "qualify":
+			p.next()
+			s.Qualify = p.condition()
+			continue
+		case "window":
+			if p.peek(2).isWord("as") {
+				p.next()
+				for {
+					name := p.ident(p.next())
+					p.accept("as")
+					if p.isOp("(") {
+						s.Windows = append(s.Windows, NamedWindow{name, p.windowSpec()})
+					} else if p.isName(p.cur()) { // BigQuery: WINDOW a AS b
+						base := p.ident(p.next())
+						s.Windows = append(s.Windows, NamedWindow{name, &Window{Base: &base}})
+					}
+					if !p.acceptOp(",") {
+						break
+					}
+				}
+				continue
+			}
+		case "sample":
+			p.next()
+			p.expr()
+			if p.accept("offset") {
+				p.expr()
+			}
+			continue
+		case "cluster", "distribute", "sort":
+			if p.peek(1).isWord("by") {
+				p.next()
+				p.next()
+				s.GroupBy = append(s.GroupBy, p.orderItems()...)
+				continue
+			}
+		case "lateral":
+			if p.peek(1).isWord("view") && len(s.From) > 0 {
+				s.From[len(s.From)-1] = p.lateralView(s.From[len(s.From)-1])
+				continue
+			}
+		case "with":
+			if p.peek(1).isWord("rollup", "cube") || p.peek(1).isText("totals") {
+				p.next()
+				p.next()
+				continue
+			}
+		case "model":
+			if p.d == Oracle {
+				for !p.eof() && !p.isOp(")") && !p.is("order", "union") && p.pos < p.stmtEnd {
+					if p.isOp("(") {
+						p.skipBalanced()
+						continue
+					}
+					p.next()
+				}
+				continue
+			}
+		}
+		if t.kind == tokTag {
+			p.fragmentTag(s)
+			continue
+		}
+		return
+	}
+}
+
+// fragmentTag takes a tag that stands where a clause could: {{filters}} behind
+// FROM or WHERE, as templates write it.
+func (p *parser) fragmentTag(s *Select) {
+	t := p.next()
+	e := &Expr{Kind: ExprTag, Tag: t.tag, Span: t.span()}
+	s.Where = p.and(s.Where, e)
+	if p.is("and", "or") {
+		p.next()
+		s.Where = p.and(s.Where, p.condition())
+	}
+}
+
+func (p *parser) and(a, b *Expr) *Expr {
+	if a == nil {
+		return b
+	}
+	return binary("and", a, b)
+}
+
+// condition reads a boolean expression; what stands in optional blocks may
+// leave AND or OR dangling at either end.
+func (p *parser) condition() *Expr {
+	for p.is("and", "or") { // WHERE [[…]] AND x with the block left out
+		p.next()
+	}
+	e := p.expr()
+	for {
+		switch {
+		case p.cur().kind == tokTag: // WHERE a = 1 {{more}}
+			t := p.next()
+			e = binary("and", e, &Expr{Kind: ExprTag, Tag: t.tag, Span: t.span()})
+			for {
+				next, ok := p.infix(e, precAssign)
+				if !ok {
+					break
+				}
+				e = next
+			}
+			continue
+		case p.cur().opt && p.startsExpr(p.cur()) && !reserved[p.cur().word]: // [[x = {{x}}]] without AND
+			e = binary("and", e, p.expr())
+			continue
+		}
+		break
+	}
+	if t := p.cur(); !p.clauseEnds(t) {
+		p.problem("syntax", "unexpected "+p.describe(), t.span())
+		p.skipToClause(false)
+	}
+	return e
+}
+
+// clauseEnds says whether a clause may end at a token.
+func (p *parser) clauseEnds(t *token) bool {
+	return t.kind == tokEOF || t.isOp(")") || t.isOp(";") || t.isOp("|>") || t.isOp("}") || t.isOp(",") || t.isOp("]") || reserved[t.word] || p.pos >= p.stmtEnd ||
+		t.isWord("format", "settings", "sample", "returning", "lock", "go", "then", "loop", "do", "procedure", "with", "fetch", "for", "model", "output", "siblings", "into", "insert", "update", "delete", "when") ||
+		t.isText("output") || t.isText("settings") || p.t.semicolonless && t.kind == tokWord
+}
+
+func (p *parser) into(s *Select) {
+	p.acceptText("strict")
+	switch {
+	case p.is("outfile") || p.cur().isText("outfile") || p.cur().isText("dumpfile"):
+		p.next()
+		p.next()
+		s.Into = &Table{Kind: TableFile, Text: "outfile"}
+		for p.cur().isText("fields") || p.cur().isText("lines") || p.cur().isText("columns") || p.cur().isText("terminated") || p.is("by") || p.cur().isText("enclosed") || p.cur().isText("escaped") || p.cur().isText("optionally") || p.cur().kind == tokString {
+			p.next()
+		}
+	default:
+		p.accept("temp", "temporary")
+		p.acceptText("unlogged")
+		p.accept("table")
+		if p.isOp("@") || p.isOp(":") || strings.HasPrefix(p.cur().text, "@") {
+			for !p.eof() && !p.is("from") && !p.isOp(";") && !p.isOp(")") {
+				p.next()
+			}
+			s.Into = &Table{Kind: TableFile, Text: "variable"}
+			return
+		}
+		start := p.cur()
+		if names := p.path(); names != nil {
+			s.Into = &Table{Kind: TableName, Name: names, Span: start.span().join(names[len(names)-1].Span)}
+		}
+		for p.acceptOp(",") { // INTO a, b (procedural)
+			p.path()
+		}
+	}
+}
+
+func (p *parser) groupBy(s *Select) {
+	p.accept("distinct")
+	if p.is("all") && !p.peek(1).isOp("(") {
+		p.next()
+		s.GroupAll = true
+		if p.clauseEnds(p.cur()) {
+			return
+		}
+	}
+	for {
+		before := p.pos
+		switch {
+		case p.seq("grouping", "sets") && p.peek(2).isOp("("), p.is("rollup", "cube") && p.peek(1).isOp("("):
+			if p.is("grouping") {
+				p.next()
+			}
+			p.next()
+			e := p.paren()
+			s.GroupBy = append(s.GroupBy, flattenLists(e)...)
+		case p.isOp("(") && p.peek(1).isOp(")"):
+			p.next()
+			p.next()
+		default:
+			s.GroupBy = append(s.GroupBy, flattenLists(p.expr())...)
+			if p.accept("as") {
+				p.next()
+			}
+		}
+		p.accept("asc", "desc")
+		if p.is("with") && (p.peek(1).isWord("rollup", "cube") || p.peek(1).isText("totals")) {
+			p.next()
+			p.next()
+		}
+		if p.seq("grouping", "sets") { // Hive: GROUP BY a, b GROUPING SETS (…)
+			p.next()
+			p.next()
+			p.skipBalanced()
+		}
+		if p.pos == before || !p.acceptOp(",") {
+			return
+		}
+	}
+}
+
+func flattenLists(e *Expr) []*Expr {
+	if e.Kind != ExprList {
+		return []*Expr{e}
+	}
+	var out []*Expr
+	for _, a := range e.Args {
+		out = append(out, flattenLists(a)...)
+	}
+	return out
+}
+
+// queryTail reads what may stand behind a whole query.
+func (p *parser) queryTail(q *Query) {
+	for !p.eof() && p.pos < p.stmtEnd {
+		t := p.cur()
+		switch {
+		case t.isWord("order"):
+			p.next()
+			p.accept("siblings")
+			if !p.accept("by") {
+				p.problem("syntax", "ORDER without BY", t.span())
+			}
+			q.OrderBy = append(q.OrderBy, p.orderItems()...)
+		case t.isWord("limit"):
+			p.next()
+			if p.accept("all") {
+				continue
+			}
+			q.Limit = append(q.Limit, p.expr())
+			if p.accept("by") {
+				p.exprList()
+			}
+			if p.acceptOp(",") {
+				q.Limit = append(q.Limit, p.expr())
+			}
+			if p.accept("percent") || p.acceptOp("%") {
+				continue
+			}
+			if p.accept("by") { // ClickHouse: LIMIT n BY columns
+				p.exprList()
+			}
+			if p.seq("with", "ties") {
+				p.next()
+				p.next()
+			}
+		case t.isWord("offset"):
+			p.next()
+			q.Limit = append(q.Limit, p.expr())
+			p.accept("row", "rows")
+		case t.isWord("fetch"):
+			p.next()
+			p.accept("first", "next")
+			if !p.is("row", "rows") {
+				q.Limit = append(q.Limit, p.expr())
+			}
+			p.accept("percent")
+			p.accept("row", "rows")
+			if !p.accept("only") && p.acceptSeq("with", "ties") {
+				continue
+			}
+		case t.isWord("for") && (p.peek(1).isWord("update", "share", "no", "key", "read") || p.peek(1).isText("read") || p.peek(1).isText("fetch")):
+			q.Locks = true
+			p.next()
+			for !p.eof() && !p.isOp(")") && !p.isOp(";") && !p.is("order", "limit", "union", "for") {
+				p.next()
+			}
+		case t.isWord("for") && (p.peek(1).isWord("xml", "json") || p.peek(1).isText("browse")):
+			p.next()
+			for !p.eof() && !p.isOp(")") && !p.isOp(";") && !p.is("option") {
+				if p.isOp("(") {
+					p.skipBalanced()
+					continue
+				}
+				p.next()
+			}
+		case t.isWord("lock"):
+			q.Locks = true
+			for !p.eof() && !p.isOp(")") && !p.isOp(";") {
+				p.next()
+			}
+		case t.isWord("option") && p.peek(1).isOp("("):
+			p.next()
+			p.skipBalanced()
+		case t.isWord("settings"):
+			p.next()
+			for !p.eof() && !p.isOp(")") && !p.isOp(";") && !p.is("format", "union") {
+				p.next()
+			}
+		case t.isWord("format") && (p.peek(1).kind == tokWord):
+			p.next()
+			p.next()
+		case t.isWord("with") && (p.peek(1).isText("ur") || p.peek(1).isText("cs") || p.peek(1).isText("rs") || p.peek(1).isText("rr") || p.peek(1).isText("check") || p.peek(1).isWord("check") || p.peek(1).isWord("no") || p.peek(1).isText("data") || p.peek(1).isText("read")):
+			p.next()
+			for !p.eof() && !p.isOp(")") && !p.isOp(";") {
+				p.next()
+			}
+		case t.isWord("cluster", "distribute", "sort") && p.peek(1).isWord("by"):
+			p.next()
+			p.next()
+			q.OrderBy = append(q.OrderBy, p.orderItems()...)
+		case t.isWord("into") && (p.peek(1).isText("outfile") || p.peek(1).isText("dumpfile") || p.peek(1).isOp("@") || strings.HasPrefix(p.peek(1).text, "@")):
+			p.next()
+			holder := &Select{}
+			p.into(holder)
+			q.Into = holder.Into
+			if q.Into == nil {
+				q.Into = &Table{Kind: TableFile, Text: "variable"}
+			}
+		case t.isWord("using") && p.peek(1).isWord("sample"), t.isWord("tablesample"):
+			p.next()
+			p.accept("sample")
+			for !p.eof() && !p.isOp(")") && !p.isOp(";") && !clauseWords[p.cur().word] {
+				if p.isOp("(") {
+					p.skipBalanced()
+					continue
+				}
+				p.next()
+			}
+		case t.isWord("union", "intersect", "except", "minus"):
+			body := p.setOps(&Query{Body: q.Body, OrderBy: q.OrderBy, Limit: q.Limit, Span: q.Span}, 0)
+			if _, same := body.(*Query); same {
+				return
+			}
+			q.Body, q.OrderBy, q.Limit = body, nil, nil
+		case t.isOp("|>"):
+			p.next()
+			q.Pipes = append(q.Pipes, p.pipe())
+		case t.kind == tokTag:
+			p.next()
+			for p.is("and", "or") {
+				p.next()
+				p.expr()
+			}
+		case t.isWord("where", "having", "group") && p.toks[max(p.pos-1, 0)].opt:
+			// a clause behind an optional block that ended the query before it
+			if s, ok := q.Body.(*Select); ok {
+				p.selectClauses(s)
+				if p.cur() == t {
+					return
+				}
+				continue
+			}
+			return
+		default:
+			return
+		}
+	}
+}

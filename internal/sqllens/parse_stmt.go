@@ -1,0 +1,1055 @@
+package sqllens
+
+import "strings"
+
+// statements reads the whole text.
+func (p *parser) statements() []*Statement {
+	var list []*Statement
+	for !p.eof() {
+		if p.acceptOp(";") || p.acceptText("go") || p.is("go") && p.next() != nil {
+			continue
+		}
+		before := p.pos
+		p.stmtEnd = p.statementEnd()
+		st := p.statement()
+		if st != nil {
+			st.Span.End = p.toks[max(p.pos-1, before)].end
+			list = append(list, st)
+		}
+		if p.eof() || p.isOp(";") {
+			continue
+		}
+		if p.pos == before {
+			p.next()
+		}
+		if p.t.semicolonless && p.startsStatement() {
+			continue
+		}
+		if !p.isOp(";") && !p.eof() {
+			if st != nil && st.Kind != StatementOther {
+				p.problem("syntax", "unexpected "+p.describe(), p.cur().span())
+			}
+			p.skipStatement()
+		}
+	}
+	return list
+}
+
+// statementEnd finds the token index of the semicolon that ends the current
+// statement, or the end.
+func (p *parser) statementEnd() int {
+	for i := p.pos; i < len(p.toks); i++ {
+		if p.toks[i].kind == tokEOF || p.toks[i].isOp(";") {
+			return i
+		}
+	}
+	return len(p.toks) - 1
+}
+
+// skipStatement passes everything up to the next semicolon, or in SQL Server
+// up to the next word that begins a statement.
+func (p *parser) skipStatement() {
+	for !p.eof() && !p.isOp(";") {
+		if p.isOp("(") {
+			p.skipBalanced()
+			continue
+		}
+		if p.t.semicolonless && p.startsStatement() {
+			return
+		}
+		p.next()
+	}
+}
+
+// startsStatement reports whether a statement that we read begins here.
+func (p *parser) startsStatement() bool {
+	t := p.cur()
+	switch t.word {
+	case "select", "insert", "merge", "declare", "exec", "execute", "go", "print", "truncate", "begin", "end", "while", "return", "drop", "create", "alter":
+		return true
+	case "with":
+		return p.isName(p.peek(1)) && (p.peek(2).isWord("as") || p.peek(2).isOp("("))
+	case "update", "delete", "use", "if":
+		return !p.peek(1).isOp("(") || t.isWord("if")
+	case "set":
+		return p.peek(1).isOp("@") || strings.HasPrefix(p.peek(1).text, "@") || p.peek(1).kind == tokWord && p.d == TSQL
+	}
+	return false
+}
+
+func (p *parser) statement() *Statement {
+	t := p.cur()
+	st := &Statement{Kind: StatementOther, Verb: t.word, Span: t.span()}
+	if st.Verb == "" {
+		st.Verb = strings.ToLower(t.text)
+	}
+	switch {
+	case t.isOp("("), p.startsQuery() && !t.isWord("with", "from"), t.isText("sel"):
+		st.Kind, st.Verb = StatementSelect, "select"
+		st.Query = p.query()
+	case t.isWord("from") && p.startsQuery():
+		st.Verb = "select"
+		p.hiveFrom(st)
+	case t.kind == tokTag:
+		p.next()
+		if p.eof() || p.isOp(";") { // the whole text is one reference
+			st.Kind = StatementSelect
+			p.pos--
+			st.Query = &Query{Body: p.tableFactor(), Span: t.span()}
+			return st
+		}
+		return p.statement()
+	case t.isWord("with"):
+		p.withStatement(st)
+	case t.isWord("insert", "replace") && !p.peek(1).isOp("("), t.isText("upsert"):
+		st.Kind, st.Verb = StatementInsert, "insert"
+		st.DML = p.dml()
+	case t.isWord("update"):
+		st.Kind = StatementUpdate
+		st.DML = p.dml()
+	case t.isWord("delete"):
+		st.Kind = StatementDelete
+		st.DML = p.dml()
+	case t.isWord("merge"):
+		st.Kind = StatementMerge
+		st.DML = p.dml()
+	case t.isWord("create"), t.isWord("alter") && (p.peek(1).isWord("view") || p.peek(1).isWord("materialized")):
+		p.create(st)
+	case t.isWord("explain", "describe", "desc"):
+		p.explain(st)
+	case t.isWord("drop", "truncate", "alter", "refresh", "analyze", "optimize", "lock", "reindex", "vacuum", "comment", "rename", "exchange"):
+		p.otherStatement(st)
+	case t.isWord("begin", "end", "if", "while", "else") && p.t.semicolonless:
+		p.next()
+		if t.isWord("if", "while") {
+			p.condition()
+		}
+	case t.isWord("declare") && p.t.semicolonless:
+		p.declare()
+	case t.isText("summarize"):
+		p.next()
+		if p.startsQuery() {
+			st.Query = p.query()
+		} else {
+			st.Names = append(st.Names, p.tableFactor())
+		}
+	default:
+		p.next()
+		p.skipStatement()
+	}
+	return st
+}
+
+// withStatement reads WITH … SELECT and WITH … INSERT/UPDATE/DELETE/MERGE.
+func (p *parser) withStatement(st *Statement) {
+	save := p.pos
+	holder := &Query{}
+	before := len(p.problems)
+	p.withList(holder)
+	if p.is("insert", "update", "delete", "merge", "replace") && !p.peek(1).isOp("(") {
+		st.Verb = p.cur().word
+		switch st.Verb {
+		case "insert", "replace":
+			st.Kind, st.Verb = StatementInsert, "insert"
+		case "update":
+			st.Kind = StatementUpdate
+		case "delete":
+			st.Kind = StatementDelete
+		case "merge":
+			st.Kind = StatementMerge
+		}
+		st.DML = p.dml()
+		st.DML.With = append(holder.With, st.DML.With...)
+		return
+	}
+	p.pos = save
+	p.problems = p.problems[:before]
+	st.Kind, st.Verb = StatementSelect, "select"
+	st.Query = p.query()
+}
+
+// hiveFrom reads FROM t INSERT … SELECT …, or a query that begins with FROM.
+func (p *parser) hiveFrom(st *Statement) {
+	for i := p.pos; i < p.stmtEnd; i++ {
+		if p.toks[i].isWord("insert") {
+			p.next()
+			from := p.fromList()
+			st.Kind, st.Verb = StatementInsert, "insert"
+			for p.is("insert") {
+				d := p.dml()
+				if d.Query != nil {
+					if s, ok := d.Query.Body.(*Select); ok && len(s.From) == 0 {
+						s.From = from
+					}
+				}
+				if st.DML == nil {
+					st.DML = d
+				} else {
+					st.DML.Others = append(st.DML.Others, d)
+				}
+			}
+			return
+		}
+	}
+	st.Kind = StatementSelect
+	st.Query = p.query()
+}
+
+func (p *parser) explain(st *Statement) {
+	p.next()
+	if p.isOp("(") && !p.startsQueryAt(1) {
+		p.skipBalanced()
+	}
+	for p.accept("analyze", "verbose", "extended", "format", "table", "schema", "database", "json") || p.acceptText("query") || p.acceptText("plan") || p.acceptText("extended") || p.acceptText("formatted") || p.acceptText("cost") || p.acceptText("codegen") || p.acceptText("logical") || p.acceptText("estimate") || p.acceptText("pipeline") || p.acceptText("syntax") || p.acceptText("ast") {
+		if p.acceptOp("=") {
+			p.next()
+		}
+	}
+	if p.accept("for") {
+		p.skipStatement()
+		return
+	}
+	if p.startsQuery() || p.isOp("(") {
+		st.Query = p.query()
+		return
+	}
+	if p.is("insert", "update", "delete", "merge") {
+		st.DML = p.dml()
+		return
+	}
+	if p.isName(p.cur()) {
+		st.Names = append(st.Names, p.nameOnly())
+	}
+	p.skipStatement()
+}
+
+// nameOnly reads a table's name without alias.
+func (p *parser) nameOnly() *Table {
+	start := p.cur()
+	names := p.path()
+	if names == nil {
+		if start.kind == tokString || start.kind == tokWord && !reserved[start.word] {
+			names = p.anyPath()
+		} else {
+			return &Table{Kind: TableFile, Span: start.span()}
+		}
+	}
+	return &Table{Kind: TableName, Name: names, Span: start.span().join(names[len(names)-1].Span)}
+}
+
+// otherStatement collects the tables that a statement we do not analyse names.
+func (p *parser) otherStatement(st *Statement) {
+	p.next()
+	for p.accept("temporary", "temp", "materialized", "global") || p.acceptText("local") || p.acceptText("external") || p.acceptText("concurrently") {
+		continue
+	}
+	isTable := p.accept("table", "view") || st.Verb == "truncate" || st.Verb == "refresh" || st.Verb == "analyze" || st.Verb == "optimize" || st.Verb == "vacuum"
+	if p.accept("on") { // COMMENT ON TABLE
+		isTable = p.accept("table", "view")
+	}
+	p.acceptSeq("if", "exists")
+	if p.accept("if") {
+		p.accept("not")
+		p.accept("exists")
+	}
+	p.accept("only", "table")
+	if isTable && p.isName(p.cur()) {
+		for {
+			st.Names = append(st.Names, p.nameOnly())
+			if st.Verb == "rename" && p.acceptText("to") {
+				continue
+			}
+			if !p.acceptOp(",") {
+				break
+			}
+		}
+		if st.Verb == "alter" {
+			switch {
+			case p.is("rename") && (p.peek(1).isText("to") || p.peek(1).isWord("to")):
+				p.next()
+				p.next()
+				st.Names = append(st.Names, p.nameOnly())
+			case (p.is("exchange") || p.cur().isText("swap")):
+				p.next()
+				for !p.eof() && !p.isOp(";") && !p.is("with", "table") {
+					p.next()
+				}
+				p.accept("with")
+				p.accept("table")
+				if p.isName(p.cur()) {
+					st.Names = append(st.Names, p.nameOnly())
+				}
+			}
+		}
+	}
+	p.skipStatement()
+}
+
+// declare reads DECLARE @a int = …, @t TABLE (…) of SQL Server.
+func (p *parser) declare() {
+	p.next()
+	for !p.eof() && !p.isOp(";") {
+		if p.isOp("(") {
+			if p.startsQueryAt(1) {
+				p.primary()
+				continue
+			}
+			p.skipBalanced()
+			continue
+		}
+		if p.startsStatement() && !p.is("as") {
+			return
+		}
+		p.next()
+	}
+}
+
+// create reads CREATE TABLE/VIEW [AS query] and passes anything else.
+func (p *parser) create(st *Statement) {
+	st.Verb = p.next().word
+	if p.acceptSeq("or", "replace") || p.acceptSeq("or", "alter") || p.accept("or") {
+		p.acceptText("refresh")
+	}
+	kind := ""
+	for i := 0; i < 12; i++ {
+		t := p.cur()
+		switch {
+		case t.isWord("table") && kind == "":
+			kind = "table"
+			p.next()
+			if p.peek(0).isOp("(") {
+				kind = "other"
+			}
+		case t.isWord("view"):
+			kind = "view"
+			p.next()
+		case t.isWord("function", "procedure", "trigger", "schema", "database", "index", "language") || t.isText("proc"):
+			if t.isWord("schema") && kind != "" {
+				break
+			}
+			kind = "other"
+			if t.isWord("function") && p.d == BigQuery || t.isWord("table") {
+				p.next()
+			}
+			i = 99
+		case t.isWord("temp", "temporary", "global", "materialized", "recursive") || t.isText("unlogged") || t.isText("transient") || t.isText("volatile") || t.isText("external") || t.isText("local") ||
+			t.isText("secure") || t.isText("force") || t.isText("noforce") || t.isText("editionable") || t.isText("multiset") || t.isText("dynamic") || t.isText("live") || t.isText("streaming") || t.isText("snapshot") || t.isText("private") || t.isText("hybrid") || t.isText("iceberg") || t.isText("window") || t.isWord("window") || t.isText("algorithm") || t.isText("nonclustered") || t.isText("columnar"):
+			p.next()
+			if t.isText("algorithm") {
+				p.acceptOp("=")
+				p.next()
+			}
+		case t.isWord("if"):
+			p.next()
+			p.accept("not")
+			p.accept("exists")
+		case t.isText("definer") || t.isText("sql"):
+			for !p.eof() && !p.is("view", "table", "function", "procedure", "trigger") && !p.isOp(";") {
+				p.next()
+			}
+		default:
+			i = 99
+		}
+	}
+	if p.acceptSeq("if", "not") {
+		p.accept("exists")
+	}
+	switch kind {
+	case "table", "view":
+	default:
+		p.createBody()
+		return
+	}
+	target := p.nameOnly()
+	st.Kind = StatementCreateTable
+	if kind == "view" {
+		st.Kind = StatementCreateView
+	}
+	dml := &DML{Verb: "create", Target: target}
+	st.DML = dml
+	if p.accept("on") || p.acceptText("to") && p.d == ClickHouse {
+		p.path()
+	}
+	if p.is("like") || p.acceptText("clone") || p.acceptText("copy") || p.is("copy") {
+		p.accept("like", "copy")
+		if p.isName(p.cur()) {
+			dml.From = append(dml.From, p.nameOnly())
+		}
+		p.skipStatement()
+		return
+	}
+	if p.isOp("(") && !p.startsQueryAt(1) {
+		if p.peek(1).isWord("like") {
+			p.next()
+			p.next()
+			dml.From = append(dml.From, p.nameOnly())
+			p.skipToClose()
+			p.expectClose(")")
+		} else {
+			dml.Columns = p.columnDefs()
+		}
+	}
+	// options until AS or a query
+	for !p.eof() && !p.isOp(";") && p.pos < p.stmtEnd {
+		t := p.cur()
+		switch {
+		case t.isWord("as") && (p.startsQueryAt(1) || p.peek(1).isOp("(") || p.peek(1).kind == tokTag || p.peek(1).isWord("table", "from")):
+			p.next()
+			if p.isOp("(") && !p.queryInParens() {
+				p.skipBalanced()
+				continue
+			}
+			dml.Query = p.query()
+			for p.accept("with") {
+				p.accept("no")
+				p.acceptText("data")
+				p.accept("check")
+				p.accept("option")
+			}
+			if !p.eof() && !p.isOp(";") && !p.startsStatement() {
+				p.skipStatement()
+			}
+			return
+		case t.isWord("as") && (p.peek(1).isWord("insert", "update", "delete")):
+			p.skipStatement()
+			return
+		case p.startsQuery() && t.isWord("select") || t.isWord("with") && p.isName(p.peek(1)) && p.peek(2).isWord("as") && p.peek(3).isOp("("):
+			dml.Query = p.query()
+			return
+		case t.isWord("like") || t.isText("clone"):
+			p.next()
+			if p.isName(p.cur()) && len(dml.From) == 0 {
+				dml.From = append(dml.From, p.nameOnly())
+			}
+		case t.isOp("(") && p.startsQueryAt(1) && dml.Query == nil:
+			dml.Query = p.query()
+			return
+		case t.isOp("("):
+			p.skipBalanced()
+		case p.t.semicolonless && p.startsStatement() && !t.isWord("with", "set"):
+			return
+		default:
+			p.next()
+		}
+	}
+}
+
+// queryInParens looks through opening parentheses for a query.
+func (p *parser) queryInParens() bool {
+	for i := 0; i < 50; i++ {
+		if !p.peek(i).isOp("(") {
+			return p.startsQueryAt(i)
+		}
+	}
+	return false
+}
+
+// createBody passes a function, procedure or another object; a function's body
+// that is one query is not the statement's query.
+func (p *parser) createBody() {
+	if p.t.semicolonless { // the body of a procedure runs to GO or the end
+		for !p.eof() && !p.is("go") && !p.cur().isText("go") {
+			p.next()
+		}
+		return
+	}
+	depth := 0
+	for !p.eof() {
+		t := p.cur()
+		switch {
+		case t.isWord("begin") && !p.peek(1).isWord("transaction") && !p.peek(1).isOp(";"):
+			depth++
+		case t.isWord("case"):
+			depth++
+		case t.isWord("end") && depth > 0:
+			depth--
+			if p.peek(1).isWord("if", "loop", "while", "case", "for") || p.peek(1).isText("repeat") {
+				p.next()
+			}
+		case t.isOp(";") && depth == 0:
+			return
+		}
+		p.next()
+	}
+}
+
+// columnDefs reads the column names of a CREATE TABLE's definition list.
+func (p *parser) columnDefs() []Ident {
+	p.next()
+	var cols []Ident
+	for !p.eof() && !p.isOp(")") {
+		t := p.cur()
+		constraint := t.isWord("constraint", "primary", "foreign", "unique", "check", "key", "index", "partition", "exclude") || t.isText("fulltext") || t.isText("spatial") || t.isText("period") || t.isText("projection")
+		if (t.kind == tokWord || t.kind == tokQuoted || t.kind == tokString) && !constraint {
+			cols = append(cols, p.ident(p.next()))
+		}
+		for !p.eof() && !p.isOp(",") && !p.isOp(")") {
+			switch {
+			case p.isOp("("), p.isOp("["):
+				p.skipBalanced()
+			case p.isOp("<"):
+				p.skipAngles()
+			default:
+				p.next()
+			}
+		}
+		if !p.acceptOp(",") {
+			break
+		}
+	}
+	p.expectClose(")")
+	return cols
+}
+
+// dml reads INSERT, UPDATE, DELETE and MERGE.
+func (p *parser) dml() *DML {
+	t := p.next()
+	d := &DML{Verb: t.word}
+	if !p.enter() {
+		p.skipToClose()
+		p.leave()
+		return d
+	}
+	defer p.leave()
+	switch {
+	case t.isWord("insert", "replace") || t.isText("upsert"):
+		d.Verb = "insert"
+		p.insert(d)
+	case t.isWord("update"):
+		p.update(d)
+	case t.isWord("delete"):
+		p.deleteStatement(d)
+	case t.isWord("merge"):
+		p.merge(d)
+	}
+	return d
+}
+
+func (p *parser) insert(d *DML) {
+	p.accept("or")
+	p.acceptText("abort")
+	p.accept("rollback", "replace", "ignore", "all", "first") // INSERT ALL …
+	p.acceptText("fail")
+	p.acceptText("low_priority")
+	p.acceptText("delayed")
+	p.accept("high_priority", "ignore")
+	if p.is("top") {
+		p.next()
+		p.primary()
+	}
+	p.accept("overwrite")
+	p.acceptText("local")
+	if p.acceptText("directory") {
+		p.next()
+		d.Target = &Table{Kind: TableFile, Text: "directory"}
+	} else {
+		p.accept("into")
+		p.accept("overwrite")
+		p.accept("table")
+		if p.accept("function") {
+			p.primary()
+			d.Target = &Table{Kind: TableFile, Text: "function"}
+		} else if p.isOp("(") && p.startsQueryAt(1) {
+			d.Target = p.tableFactor()
+		} else if p.isOp("@") || strings.HasPrefix(p.cur().text, "@") && p.cur().kind == tokWord {
+			p.next()
+			d.Target = &Table{Kind: TableFile, Text: "variable"}
+		} else {
+			d.Target = p.nameOnly()
+		}
+		if p.accept("as") || p.isName(p.cur()) && !p.is("values", "select", "with", "partition", "default", "set", "table", "format", "exec", "execute", "overriding", "if", "replace", "output", "settings", "from", "by") && !p.cur().isText("overriding") && !p.cur().isText("output") && p.cur().kind != tokTag && !p.cur().isText("rows") {
+			alias := p.ident(p.next())
+			d.Target.Alias = &alias
+		}
+	}
+	p.acceptSeq("by", "name")
+	if p.is("partition") && p.peek(1).isOp("(") {
+		p.next()
+		p.skipBalanced()
+		if p.accept("if") {
+			p.accept("not")
+			p.accept("exists")
+		}
+	}
+	if p.isOp("(") && !p.queryInParens() {
+		d.Columns = p.identList()
+	}
+	p.acceptSeq("by", "name")
+	if p.is("partition") && p.peek(1).isOp("(") {
+		p.next()
+		p.skipBalanced()
+	}
+	if p.acceptText("overriding") {
+		p.next()
+		p.accept("value")
+		p.acceptText("value")
+	}
+	if p.cur().isText("output") {
+		p.output(d)
+	}
+	if p.is("with") && p.peek(1).isOp("(") {
+		p.next()
+		p.skipBalanced()
+	}
+	if p.accept("settings") {
+		for !p.eof() && !p.startsQuery() && !p.isOp(";") && !p.is("values", "format") {
+			p.next()
+		}
+	}
+	if p.is("replace") && p.peek(1).isWord("where") {
+		p.next()
+		p.next()
+		d.Where = p.condition()
+	}
+	switch {
+	case p.is("default") && p.peek(1).isWord("values"):
+		p.next()
+		p.next()
+	case p.startsQuery() || p.isOp("(") || p.is("values") || p.cur().kind == tokTag:
+		d.Query = p.query()
+	case p.is("table", "from"):
+		d.Query = p.query()
+	case p.accept("set"):
+		d.Set = p.assignments()
+	case p.is("exec", "execute", "call"):
+		p.skipStatement()
+	case p.is("format"):
+		p.skipStatement()
+	default:
+		if p.is("when") || p.is("into") { // Oracle: INSERT ALL INTO … INTO … SELECT
+			p.multiInsert(d)
+		}
+	}
+	if p.is("into") || p.is("when") {
+		p.multiInsert(d)
+	}
+	p.dmlTail(d)
+}
+
+// multiInsert reads the further targets of INSERT ALL / FIRST.
+func (p *parser) multiInsert(d *DML) {
+	for !p.eof() && !p.isOp(";") && !p.startsQuery() {
+		switch {
+		case p.accept("when"):
+			d.Where = p.and(d.Where, p.condition())
+			p.accept("then")
+		case p.accept("else"):
+		case p.accept("into"):
+			other := &DML{Verb: "insert", Target: p.nameOnly()}
+			if p.isOp("(") {
+				other.Columns = p.identList()
+			}
+			if p.is("values") {
+				p.next()
+				p.skipBalanced()
+			}
+			d.Others = append(d.Others, other)
+		case p.is("values"):
+			p.next()
+			p.skipBalanced()
+		default:
+			p.next()
+		}
+	}
+	if p.startsQuery() {
+		q := p.query()
+		if d.Query == nil || len(d.Others) > 0 {
+			d.Query = q
+		}
+		for _, o := range d.Others {
+			o.Query = q
+		}
+	}
+}
+
+// output reads SQL Server's OUTPUT clause.
+func (p *parser) output(d *DML) {
+	p.next()
+	d.Returning = append(d.Returning, p.selectItems()...)
+	if p.accept("into") {
+		p.next()
+		if p.isOp("(") {
+			p.skipBalanced()
+		}
+	}
+}
+
+// dmlTail reads ON CONFLICT, ON DUPLICATE KEY, RETURNING.
+func (p *parser) dmlTail(d *DML) {
+	for !p.eof() && p.pos < p.stmtEnd {
+		switch {
+		case p.is("on") && p.peek(1).isWord("conflict"):
+			p.next()
+			p.next()
+			if p.isOp("(") {
+				p.skipBalanced()
+			}
+			if p.accept("where") {
+				p.condition()
+			}
+			if p.accept("on") {
+				p.accept("constraint")
+				p.next()
+			}
+			p.accept("do")
+			if p.accept("nothing") {
+				continue
+			}
+			if p.accept("update") && p.accept("set") {
+				d.Set = append(d.Set, p.assignments()...)
+				if p.accept("where") {
+					d.Where = p.and(d.Where, p.condition())
+				}
+			}
+		case p.is("on") && p.peek(1).isText("duplicate"):
+			p.next()
+			p.next()
+			p.accept("key")
+			p.accept("update")
+			d.Set = append(d.Set, p.assignments()...)
+		case p.is("as") && p.isName(p.peek(1)): // MySQL row alias
+			p.next()
+			p.next()
+			if p.isOp("(") {
+				p.skipBalanced()
+			}
+		case p.is("returning"):
+			p.next()
+			d.Returning = append(d.Returning, p.selectItems()...)
+			if p.accept("into") {
+				for !p.eof() && !p.isOp(";") && !p.isOp(")") {
+					p.next()
+				}
+			}
+		case p.cur().isText("log") && p.peek(1).isText("errors"):
+			p.skipStatement()
+			return
+		default:
+			return
+		}
+	}
+}
+
+func (p *parser) assignments() []Assignment {
+	var list []Assignment
+	for !p.eof() {
+		before := p.pos
+		a := Assignment{}
+		if p.isOp("(") {
+			a.Columns = p.identList()
+		} else if p.isOp("@") || p.isOp(":") {
+			p.next()
+			p.param(&p.toks[p.pos-1])
+		} else if names := p.path(); names != nil {
+			a.Columns = names
+			for p.isOp("[") {
+				p.skipBalanced()
+			}
+		} else if p.cur().kind == tokString {
+			a.Columns = []Ident{p.ident(p.next())}
+		} else if p.isOp("*") { // MERGE … UPDATE SET *
+			p.next()
+			return list
+		}
+		if p.acceptOp("=") || p.acceptOp(":=") || p.acceptOp("+=") || p.acceptOp("-=") || p.acceptOp("*=") || p.acceptOp("/=") || p.acceptOp("||=") {
+			if p.accept("default") {
+				a.Value = &Expr{Kind: ExprLiteral, Op: "default"}
+			} else {
+				a.Value = p.expr()
+			}
+		}
+		list = append(list, a)
+		if p.pos == before || !p.acceptOp(",") {
+			return list
+		}
+	}
+	return list
+}
+
+func (p *parser) update(d *DML) {
+	p.accept("or")
+	p.accept("ignore", "replace", "rollback")
+	p.acceptText("low_priority")
+	if p.is("top") {
+		p.next()
+		p.primary()
+	}
+	d.Target = p.joins(p.tableFactor())
+	for p.acceptOp(",") {
+		d.From = append(d.From, p.joins(p.tableFactor()))
+	}
+	if !p.accept("set") {
+		p.problem("syntax", "UPDATE without SET", p.cur().span())
+	}
+	d.Set = p.assignments()
+	if p.cur().isText("output") {
+		p.output(d)
+	}
+	if p.accept("from") {
+		d.From = append(d.From, p.fromList()...)
+	}
+	if p.accept("where") {
+		d.Where = p.condition()
+	}
+	p.dmlEnd(d)
+}
+
+func (p *parser) deleteStatement(d *DML) {
+	p.acceptText("low_priority")
+	p.acceptText("quick")
+	p.accept("ignore")
+	if p.is("top") {
+		p.next()
+		p.primary()
+	}
+	if !p.accept("from") {
+		// DELETE t FROM … (SQL Server, MySQL), or DELETE t WHERE
+		if p.isName(p.cur()) {
+			d.Target = p.tableFactor()
+			for p.acceptOp(",") {
+				p.tableFactor()
+			}
+			if p.cur().isText("output") {
+				p.output(d)
+			}
+			if p.accept("from") {
+				d.From = p.fromList()
+			}
+		}
+	} else {
+		list := p.fromList()
+		if len(list) > 0 {
+			d.Target, d.From = list[0], list[1:]
+		}
+		if p.cur().isText("output") {
+			p.output(d)
+		}
+		if p.accept("from") {
+			d.From = append(d.From, p.fromList()...)
+		}
+	}
+	if p.accept("using") {
+		d.From = append(d.From, p.fromList()...)
+	}
+	if p.cur().isText("output") {
+		p.output(d)
+	}
+	if p.accept("where") {
+		if p.is("current") {
+			p.skipStatement()
+			return
+		}
+		d.Where = p.condition()
+	}
+	p.dmlEnd(d)
+}
+
+func (p *parser) dmlEnd(d *DML) {
+	if p.is("order") {
+		p.next()
+		p.accept("by")
+		p.orderItems()
+	}
+	if p.accept("limit") {
+		p.expr()
+		if p.acceptOp(",") || p.accept("offset") {
+			p.expr()
+		}
+	}
+	if p.is("option") {
+		p.next()
+		p.skipBalanced()
+	}
+	p.dmlTail(d)
+}
+
+func (p *parser) merge(d *DML) {
+	if p.is("top") {
+		p.next()
+		p.primary()
+	}
+	p.acceptSeq("with", "schema")
+	p.acceptText("evolution")
+	p.accept("into")
+	d.Target = p.tableFactor()
+	if p.accept("using") {
+		d.From = []*Table{p.joins(p.tableFactor())}
+	}
+	if p.accept("on") {
+		d.On = p.condition()
+	}
+	for p.accept("when") {
+		var a MergeAction
+		p.accept("not")
+		p.accept("matched")
+		if p.accept("by") {
+			p.next()
+		}
+		if p.accept("and") {
+			a.Cond = p.condition()
+		}
+		p.accept("then")
+		switch {
+		case p.accept("update"):
+			p.accept("set")
+			a.Star = p.isOp("*")
+			a.Set = p.assignments()
+			if p.accept("where") {
+				a.Cond = p.and(a.Cond, p.condition())
+			}
+			if p.accept("delete") && p.accept("where") {
+				p.condition()
+			}
+		case p.accept("insert"):
+			if p.acceptOp("*") {
+				a.Star = true
+			} else if p.is("row") || p.cur().isText("row") {
+				p.next()
+				a.Star = true
+			} else {
+				if p.isOp("(") {
+					a.Columns = p.identList()
+				}
+				if p.accept("values") {
+					if p.isOp("(") {
+						a.Values = exprArgs(p.paren())
+					}
+				} else if p.accept("row") || p.acceptText("row") {
+					a.Star = true
+				} else if p.accept("default") {
+					p.accept("values")
+				}
+			}
+			if p.accept("where") {
+				a.Cond = p.and(a.Cond, p.condition())
+			}
+		case p.accept("delete"):
+		case p.accept("do"):
+			p.accept("nothing")
+		default:
+			p.problem("syntax", "unknown MERGE action "+p.describe(), p.cur().span())
+			for !p.eof() && !p.is("when") && !p.isOp(";") {
+				p.next()
+			}
+		}
+		d.Actions = append(d.Actions, a)
+	}
+	if p.cur().isText("output") {
+		p.output(d)
+	}
+	p.dmlEnd(d)
+}
+
+// pipe reads one |> step.
+func (p *parser) pipe() *Pipe {
+	t := p.next()
+	op := strings.ToLower(t.text)
+	pp := &Pipe{Op: op}
+	switch op {
+	case "select", "extend":
+		p.accept("distinct", "all")
+		pp.Items = p.selectItems()
+	case "set":
+		for {
+			names := p.path()
+			if len(names) == 0 || !p.acceptOp("=") {
+				break
+			}
+			e := p.expr()
+			pp.Items = append(pp.Items, SelectItem{Expr: e, Alias: &names[len(names)-1], Span: e.Span})
+			if !p.acceptOp(",") {
+				break
+			}
+		}
+	case "drop":
+		for {
+			names := p.path()
+			if len(names) == 0 {
+				break
+			}
+			pp.Names = append(pp.Names, names[0])
+			if !p.acceptOp(",") {
+				break
+			}
+		}
+	case "rename":
+		for {
+			from := p.path()
+			p.accept("as")
+			to := p.path()
+			if len(from) == 0 || len(to) == 0 {
+				break
+			}
+			pp.Names = append(pp.Names, from[0], to[0])
+			if !p.acceptOp(",") {
+				break
+			}
+		}
+	case "where":
+		pp.Exprs = append(pp.Exprs, p.condition())
+	case "aggregate":
+		if !p.is("group") {
+			pp.Items = p.selectItems()
+			for p.accept("asc", "desc") || p.accept("nulls", "first", "last") || p.acceptOp(",") {
+				pp.Items = append(pp.Items, p.selectItems()...)
+			}
+		}
+		if p.accept("group") {
+			p.accept("and")
+			p.accept("order")
+			p.accept("by")
+			for {
+				before := p.pos
+				pp.GroupBy = append(pp.GroupBy, p.selectItem())
+				p.accept("asc", "desc")
+				p.accept("nulls", "first", "last")
+				if p.pos == before || !p.acceptOp(",") {
+					break
+				}
+			}
+		}
+	case "as":
+		alias := p.ident(p.next())
+		pp.Alias = &alias
+	case "order":
+		p.accept("by")
+		pp.Exprs = p.orderItems()
+	case "limit":
+		pp.Exprs = append(pp.Exprs, p.expr())
+		if p.accept("offset") {
+			pp.Exprs = append(pp.Exprs, p.expr())
+		}
+	case "join", "left", "right", "full", "inner", "cross":
+		p.pos--
+		pp.Op = "join"
+		left := &Table{Kind: TableFile, Text: "|>"}
+		pp.Table = p.joins(left)
+	case "union", "intersect", "except":
+		pp.Op = op
+		p.accept("all", "distinct")
+		p.acceptSeq("by", "name")
+		for {
+			pp.Queries = append(pp.Queries, p.bodyPrimary())
+			if !p.acceptOp(",") {
+				break
+			}
+		}
+	case "pivot", "unpivot":
+		p.pos--
+		pp.Table = p.pivot(&Table{Kind: TableFile, Text: "|>"})
+	case "call", "tablesample", "window":
+		for !p.eof() && !p.isOp("|>") && !p.isOp(";") && !p.isOp(")") {
+			if p.isOp("(") {
+				p.skipBalanced()
+				continue
+			}
+			p.next()
+		}
+	default:
+		p.problem("syntax", "unknown pipe step "+op, t.span())
+		for !p.eof() && !p.isOp("|>") && !p.isOp(";") && !p.isOp(")") {
+			p.next()
+		}
+	}
+	return pp
+}

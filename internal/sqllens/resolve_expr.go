@@ -1,0 +1,496 @@
+package sqllens
+
+import "strings"
+
+// expr resolves an expression: it records the use of every physical column and
+// answers with the sources of the value.
+func (r *resolver) expr(e *Expr, sc *scope, use Use) sourceSet {
+	if e == nil {
+		return nil
+	}
+	r.depth++
+	defer func() { r.depth-- }()
+	r.steps++
+	if r.depth > maxDepth*4 || r.steps > maxSteps {
+		return nil
+	}
+	switch e.Kind {
+	case ExprColumn:
+		return r.column(e, sc, use)
+	case ExprLiteral, ExprParam, ExprTag:
+		return nil
+	case ExprStar:
+		if e.Args != nil {
+			return r.expr(e.Args[0], sc, use)
+		}
+		if len(e.Name) == 0 && e.Star.Pattern == "" { // count(*)
+			return nil
+		}
+		rel := r.star(e, sc)
+		var out sourceSet
+		for _, c := range rel.columns {
+			out = out.add(c.sources...)
+		}
+		return out
+	case ExprQuery:
+		rel := r.query(e.Query, sc, sc.ctes)
+		var out sourceSet
+		for _, c := range rel.columns {
+			out = out.add(c.sources...)
+		}
+		return out
+	case ExprExists:
+		r.query(e.Query, sc, sc.ctes)
+		return nil
+	case ExprLambda:
+		inner := *sc
+		inner.lambdas = append(append([]Ident(nil), sc.lambdas...), e.Params...)
+		var out sourceSet
+		for _, a := range e.Args {
+			out = out.add(r.expr(a, &inner, use)...)
+		}
+		return out
+	case ExprFunc:
+		return r.call(e, sc, use)
+	case ExprCase:
+		var out sourceSet
+		for _, a := range e.Args {
+			out = out.add(r.expr(a, sc, use)...)
+		}
+		return out.add(r.expr(e.Else, sc, use)...)
+	}
+	// Long chains of one operator are walked without recursion.
+	if e.Kind == ExprOp && len(e.Args) == 2 {
+		var right []*Expr
+		node := e
+		for node.Kind == ExprOp && len(node.Args) == 2 {
+			right = append(right, node.Args[1])
+			node = node.Args[0]
+		}
+		out := append(sourceSet(nil), r.expr(node, sc, use)...)
+		for i := len(right) - 1; i >= 0; i-- {
+			out = out.add(r.expr(right[i], sc, use)...)
+		}
+		return out
+	}
+	var out sourceSet
+	for _, a := range e.Args {
+		out = out.add(r.expr(a, sc, use)...)
+	}
+	return out.add(r.expr(e.Else, sc, use)...)
+}
+
+// dateParts are words that stand as arguments of date functions without being
+// columns: DATEDIFF(day, a, b), DATE_TRUNC(x, MONTH).
+var dateParts = wordSet(`year yyyy yy quarter qq q month mm m dayofyear dy y day dd d week wk ww weekday dw hour hh minute mi n second ss s
+	millisecond ms microsecond mcs nanosecond ns isoweek isowk isoww isoyear tzoffset dayofweek epoch decade century millennium
+	years months days weeks hours minutes seconds quarters microseconds milliseconds sql_tsi_day sql_tsi_month sql_tsi_year sql_tsi_hour
+	week_monday sunday monday tuesday wednesday thursday friday saturday epoch_second timezone_hour timezone_minute`)
+
+var dateFunctions = wordSet(`datediff dateadd datepart datename date_trunc datetrunc date_part datetime_trunc timestamp_trunc time_trunc date_diff datetime_diff
+	timestamp_diff time_diff date_add date_sub datediff_big timestampadd timestampdiff last_day trunc extract date_bucket timediff datetime_add
+	timestamp_add timestamp_sub datetime_sub time_add time_sub next_day previous_day months_between time_slice generate_date_array generate_timestamp_array date_bin toStartOfInterval add_months`)
+
+func (r *resolver) call(e *Expr, sc *scope, use Use) sourceSet {
+	var out sourceSet
+	name := ""
+	if len(e.Name) > 0 {
+		name = strings.ToLower(e.Name[len(e.Name)-1].Text)
+	}
+	for i, a := range e.Args {
+		if a.Kind == ExprColumn && len(a.Name) == 1 && a.Name[0].Quote == 0 && dateFunctions[name] && dateParts[strings.ToLower(a.Name[0].Text)] {
+			continue
+		}
+		if a.Kind == ExprFunc && len(a.Name) == 1 && dateFunctions[name] && i > 0 && strings.EqualFold(a.Name[0].Text, "week") && len(a.Args) == 1 { // WEEK(MONDAY)
+			continue
+		}
+		out = out.add(r.expr(a, sc, use)...)
+	}
+	// a.method(…) on a column: the qualifier is a value
+	if len(e.Name) >= 2 && r.methodTarget(e) {
+		target := &Expr{Kind: ExprColumn, Name: e.Name[:len(e.Name)-1], Span: e.Span}
+		out = out.add(r.expr(target, sc, use)...)
+	}
+	c := e.Call
+	if c == nil {
+		return out
+	}
+	for _, o := range c.OrderBy {
+		out = out.add(r.expr(o, sc, use)...)
+	}
+	for _, o := range c.WithinGroup {
+		out = out.add(r.expr(o, sc, use)...)
+	}
+	out = out.add(r.expr(c.Filter, sc, use)...)
+	if c.Over != nil {
+		out = out.add(r.window(c.Over, sc, use, map[string]bool{})...)
+	}
+	if c.OverName != nil {
+		out = out.add(r.namedWindow(*c.OverName, sc, use, map[string]bool{})...)
+	}
+	return out
+}
+
+// methodTarget tells col.nodes('…') of SQL Server from schema.function(…).
+func (r *resolver) methodTarget(e *Expr) bool {
+	if r.d != TSQL && r.d != Oracle {
+		return false
+	}
+	switch strings.ToLower(e.Name[len(e.Name)-1].Text) {
+	case "value", "nodes", "query", "exist", "modify", "getclobval", "getstringval", "extract", "tostring", "stdistance", "starea", "stastext":
+		return true
+	}
+	return false
+}
+
+func (r *resolver) window(w *Window, sc *scope, use Use, seen map[string]bool) sourceSet {
+	if w == nil {
+		return nil
+	}
+	var out sourceSet
+	if w.Base != nil {
+		out = out.add(r.namedWindow(*w.Base, sc, use, seen)...)
+	}
+	for _, list := range [][]*Expr{w.PartitionBy, w.OrderBy, w.Frame} {
+		for _, e := range list {
+			out = out.add(r.expr(e, sc, use)...)
+		}
+	}
+	return out
+}
+
+func (r *resolver) namedWindow(name Ident, sc *scope, use Use, seen map[string]bool) sourceSet {
+	key := strings.ToLower(name.Text)
+	if seen[key] {
+		return nil
+	}
+	seen[key] = true
+	for _, w := range sc.windows {
+		if strings.EqualFold(w.Name.Text, name.Text) {
+			return r.window(w.Spec, sc, use, seen)
+		}
+	}
+	return nil
+}
+
+// column resolves a.b.c.
+func (r *resolver) column(e *Expr, sc *scope, use Use) sourceSet {
+	if len(e.Name) == 1 {
+		for i := len(sc.lambdas) - 1; i >= 0; i-- {
+			if strings.EqualFold(sc.lambdas[i].Text, e.Name[0].Text) {
+				return nil
+			}
+		}
+	} else {
+		for _, l := range sc.lambdas {
+			if strings.EqualFold(l.Text, e.Name[0].Text) {
+				return nil
+			}
+		}
+	}
+	sources, ok := r.lookup(e, sc)
+	if !ok {
+		return nil
+	}
+	for _, s := range sources {
+		r.use(s, use, e.Span)
+	}
+	return sources
+}
+
+// lookup finds what a column path means. ok is false when it means nothing
+// that has sources; what is unresolved was reported.
+func (r *resolver) lookup(e *Expr, sc *scope) (sourceSet, bool) {
+	path := e.Name
+	// qualifier.column[.field…]: longest qualifier first
+	for n := min(len(path)-1, 3); n >= 1; n-- {
+		rel := r.qualified(path[:n], sc)
+		if rel == nil {
+			continue
+		}
+		return r.columnOf(rel, path[n], e)
+	}
+	// column, or column.field
+	for s := sc; s != nil; s = s.parent {
+		sources, found, stop := r.unqualified(path[0], s, e)
+		if found {
+			return sources, true
+		}
+		if stop {
+			return sources, sources != nil
+		}
+	}
+	if len(path) == 1 {
+		if r.niladic(path[0]) {
+			return nil, false
+		}
+		if c := sc.ctes.find(r.t.names, path[0]); c != nil && c.scalar {
+			return c.rel.columns[0].sources, true
+		}
+		// the name of a relation as a whole row
+		for s := sc; s != nil; s = s.parent {
+			for _, rel := range s.relations {
+				if rel.alias.Text != "" && matchName(r.t.names, path[0], rel.alias) {
+					var out sourceSet
+					for _, c := range rel.columns {
+						out = out.add(c.sources...)
+					}
+					return out, true
+				}
+			}
+		}
+		if r.hasBlind(sc) {
+			return nil, false
+		}
+		r.unresolved("unknown_column", path[0].Text, e.Span)
+		return sourceSet{{nil, path[0].Text}}, true
+	}
+	if r.hasBlind(sc) && len(path) > 1 && r.t.structAccess {
+		return nil, false
+	}
+	switch strings.ToLower(path[0].Text) {
+	case "excluded", "inserted", "deleted", "new", "old", "values":
+		return nil, false
+	}
+	if strings.EqualFold(path[len(path)-1].Text, "nextval") || strings.EqualFold(path[len(path)-1].Text, "currval") {
+		return nil, false
+	}
+	r.unresolved("unknown_alias", pathText(path), e.Span)
+	return sourceSet{{nil, path[len(path)-1].Text}}, true
+}
+
+func (r *resolver) hasBlind(sc *scope) bool {
+	for s := sc; s != nil; s = s.parent {
+		for _, rel := range s.relations {
+			if rel.blind {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// qualified finds the relation a qualifier names, in this scope or an outer one.
+func (r *resolver) qualified(path []Ident, sc *scope) *relation {
+	rule := r.t.names
+	if rule != sensitive {
+		rule = insensitive // nobody tells two aliases apart by case
+	}
+	for s := sc; s != nil; s = s.parent {
+		if len(path) == 1 {
+			for i := len(s.relations) - 1; i >= 0; i-- {
+				rel := s.relations[i]
+				if rel.alias.Text != "" && matchName(rule, path[0], rel.alias) {
+					return rel
+				}
+			}
+			continue
+		}
+		for _, rel := range s.relations {
+			if rel.path == nil && rel.table == nil {
+				continue
+			}
+			if rel.path != nil && suffixMatches(rule, path, rel.path) {
+				return rel
+			}
+			if rel.path != nil && rel.table != nil && rel.matches(rule, path) {
+				return rel
+			}
+		}
+	}
+	return nil
+}
+
+// matches compares a qualifier with the completed name of a table that stands
+// under its own name.
+func (rel *relation) matches(rule caseRule, path []Ident) bool {
+	full := []Ident{{Text: rel.table.Catalog, Quote: 's'}, {Text: rel.table.Schema, Quote: 's'}, {Text: rel.table.Name, Quote: 's'}}
+	if len(path) > 3 {
+		return false
+	}
+	for i := range path {
+		have := full[3-len(path)+i]
+		if have.Text == "" || !matchName(rule, path[i], have) {
+			return false
+		}
+	}
+	return true
+}
+
+func suffixMatches(rule caseRule, path, full []Ident) bool {
+	if len(path) > len(full) {
+		return false
+	}
+	for i := range path {
+		if !matchName(rule, path[i], full[len(full)-len(path)+i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// columnOf finds a column of one relation.
+func (r *resolver) columnOf(rel *relation, id Ident, e *Expr) (sourceSet, bool) {
+	if c, n := rel.find(r.t.names, id); n > 0 {
+		return c.sources, true
+	}
+	switch len(rel.open) {
+	case 1:
+		return sourceSet{{rel.open[0], id.Text}}, true
+	case 0:
+	default:
+		r.unresolved("ambiguous_column", id.Text, e.Span)
+		return sourceSet{{nil, id.Text}}, true
+	}
+	if rel.blind || r.pseudoColumn(id) {
+		if rel.asValue && len(rel.columns) > 0 { // a field of an unnested element
+			return rel.columns[0].sources, true
+		}
+		return nil, false
+	}
+	if len(rel.columns) > 0 && rel.asValue {
+		return rel.columns[0].sources, true
+	}
+	r.unresolved("unknown_column", pathText(e.Name), e.Span)
+	if rel.table != nil {
+		return sourceSet{{rel.table, id.Text}}, true
+	}
+	return nil, false
+}
+
+// unqualified finds a bare column in one scope. stop says that the search ends
+// here although nothing certain was found.
+func (r *resolver) unqualified(id Ident, s *scope, e *Expr) (sources sourceSet, found, stop bool) {
+	if r.t.aliasFirst {
+		if c := aliasOf(r.t.names, s.aliases, id); c != nil {
+			return c.sources, true, true
+		}
+	}
+	var hits []*outputColumn
+	for _, rel := range s.relations {
+		if c, n := rel.find(r.t.names, id); n > 0 && !c.hidden {
+			hits = append(hits, c)
+		}
+	}
+	if len(hits) == 1 {
+		return hits[0].sources, true, true
+	}
+	if len(hits) > 1 {
+		if c := aliasOf(r.t.names, s.aliases, id); c != nil {
+			return c.sources, true, true
+		}
+		r.unresolved("ambiguous_column", id.Text, e.Span)
+		var all sourceSet
+		for _, h := range hits {
+			all = all.add(h.sources...)
+		}
+		return all, true, true
+	}
+	if c := aliasOf(r.t.names, s.aliases, id); c != nil && (r.t.lateralAlias || s.openCount() != 1 || len(s.relations) == 0) {
+		return c.sources, true, true
+	}
+	if r.niladic(id) && e.Name[0].Quote == 0 {
+		return nil, false, true
+	}
+	var open []*TableRef
+	for _, rel := range s.relations {
+		open = append(open, rel.open...)
+	}
+	open = distinctTables(open)
+	switch len(open) {
+	case 0:
+		if c := aliasOf(r.t.names, s.aliases, id); c != nil {
+			return c.sources, true, true
+		}
+		return nil, false, false
+	case 1:
+		if c := aliasOf(r.t.names, s.aliases, id); c != nil && s.knownOnlyAsAlias() {
+			return c.sources, true, true
+		}
+		return sourceSet{{open[0], id.Text}}, true, true
+	}
+	// a column of an outer scope that is known for certain beats a guess
+	for p := s.parent; p != nil; p = p.parent {
+		for _, rel := range p.relations {
+			if c, n := rel.find(r.t.names, id); n == 1 && !c.star {
+				return c.sources, true, true
+			}
+		}
+	}
+	for _, rel := range s.relations {
+		if rel.alias.Text != "" && matchName(r.t.names, id, rel.alias) {
+			return nil, false, false // whole row
+		}
+	}
+	r.unresolved("ambiguous_column", id.Text, e.Span)
+	return sourceSet{{nil, id.Text}}, true, true
+}
+
+func (s *scope) openCount() int {
+	n := 0
+	for _, rel := range s.relations {
+		n += len(rel.open)
+	}
+	return n
+}
+
+// knownOnlyAsAlias says that the scope's open relations come from derived
+// tables rather than tables, where an alias is the better guess.
+func (s *scope) knownOnlyAsAlias() bool {
+	for _, rel := range s.relations {
+		if rel.table != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func distinctTables(list []*TableRef) []*TableRef {
+	var out []*TableRef
+next:
+	for _, t := range list {
+		for _, have := range out {
+			if sameTable(have, t) {
+				continue next
+			}
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+func aliasOf(rule caseRule, aliases []outputColumn, id Ident) *outputColumn {
+	for i := len(aliases) - 1; i >= 0; i-- {
+		if !aliases[i].star && aliases[i].name.Text != "" && matchName(rule, id, aliases[i].name) {
+			return &aliases[i]
+		}
+	}
+	return nil
+}
+
+// niladic are functions that dialects call without parentheses, and values that
+// look like columns.
+var niladic = wordSet(`current_date current_time current_timestamp localtime localtimestamp current_user session_user user
+	sysdate systimestamp getdate uid rownum level connect_by_isleaf connect_by_iscycle utc_date utc_time utc_timestamp current_catalog
+	current_schema current_role system_user sysdatetime now today current_datetime current_database dual_dummy systimestamp dbtimezone sessiontimezone sqlcode sqlerrm row_number_ ora_rowscn`)
+
+func (r *resolver) niladic(id Ident) bool {
+	low := strings.ToLower(id.Text)
+	if id.Quote != 0 || !niladic[low] {
+		return strings.HasPrefix(id.Text, "@") || id.Quote == 0 && len(id.Text) > 1 && id.Text[0] == '$'
+	}
+	switch low {
+	case "user", "uid", "level", "now", "today":
+		return r.d == Oracle || low == "user" && (r.d == Postgres || r.d == Redshift || r.d == TSQL)
+	}
+	return true
+}
+
+// pseudoColumn are columns that tables have without listing them.
+func (r *resolver) pseudoColumn(id Ident) bool {
+	switch strings.ToLower(id.Text) {
+	case "rowid", "_rowid_", "oid", "ctid", "xmin", "xmax", "tableoid", "rownum", "_partitiontime", "_partitiondate", "_table_suffix", "_file_name", "ora_rowscn", "object_value":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,591 @@
+package sqllens
+
+import "strings"
+
+// table resolves a FROM item into the scope.
+func (r *resolver) table(t *Table, sc *scope) {
+	r.depth++
+	defer func() { r.depth-- }()
+	r.steps++
+	if t == nil || r.depth > maxDepth*3 || r.steps > maxSteps {
+		return
+	}
+	switch t.Kind {
+	case TableJoin:
+		r.join(t, sc)
+		return
+	case TableName:
+		sc.relations = append(sc.relations, r.namedTable(t, sc))
+		return
+	}
+	var rel *relation
+	switch t.Kind {
+	case TableQuery:
+		joining := r.joining
+		r.joining = 0
+		parent := sc.parent
+		if t.Lateral {
+			parent = sc
+		}
+		inner := r.query(t.Query, parent, sc.ctes)
+		r.joining = joining
+		rel = &relation{columns: visible(inner), open: inner.open, blind: inner.blind}
+	case TableFunc:
+		rel = r.tableFunction(t, sc)
+	case TableTag:
+		rel = &relation{blind: true}
+		if known := r.tags[t.Tag.Name]; known != nil {
+			rel = &relation{columns: append([]outputColumn(nil), known.columns...), open: known.open, table: known.table}
+		}
+	case TablePivot:
+		rel = r.pivot(t, sc)
+	default:
+		rel = &relation{blind: true}
+	}
+	if t.Alias != nil {
+		rel.alias = *t.Alias
+		rel.path = nil
+	}
+	if t.Ordinality {
+		rel.columns = append(rel.columns, outputColumn{name: Ident{Text: "ordinality"}})
+	}
+	if len(t.AliasCols) > 0 {
+		named := renamed(rel, t.AliasCols)
+		named.alias, named.path, named.asValue = rel.alias, rel.path, rel.asValue
+		if t.Kind == TableFunc {
+			named.blind = false
+		}
+		rel = named
+	}
+	if t.Offset != nil {
+		rel.columns = append(rel.columns, outputColumn{name: *t.Offset})
+	}
+	rel.lateral = t.Lateral
+	sc.relations = append(sc.relations, rel)
+}
+
+// namedTable resolves a name to a CTE, a temporary table of the same text, or
+// a physical table.
+func (r *resolver) namedTable(t *Table, sc *scope) *relation {
+	last := t.Name[len(t.Name)-1]
+	rel := &relation{alias: last, path: t.Name}
+	done := func() *relation {
+		if t.Alias != nil {
+			rel.alias, rel.path = *t.Alias, nil
+		}
+		if len(t.AliasCols) > 0 {
+			named := renamed(rel, t.AliasCols)
+			named.alias, named.path, named.table = rel.alias, rel.path, rel.table
+			return named
+		}
+		return rel
+	}
+	if len(t.Name) == 1 {
+		if c := sc.ctes.find(r.cteRule(), last); c != nil {
+			rel.columns, rel.open, rel.blind = visible(c.rel), c.rel.open, c.rel.blind
+			return done()
+		}
+		if known := r.created[strings.ToLower(last.Text)]; known != nil {
+			rel.columns, rel.open, rel.blind = visible(known), known.open, known.blind
+			return done()
+		}
+	}
+	// BigQuery, Spark, …: FROM t, t.items reads an array column of an earlier item
+	if len(t.Name) >= 2 && r.t.structAccess && len(sc.relations) > 0 {
+		if col, ok := r.arrayColumn(t.Name, sc); ok {
+			rel.path = nil
+			rel.columns = []outputColumn{{name: rel.alias, sources: col}}
+			rel.blind, rel.asValue = true, true
+			for _, s := range col {
+				r.use(s, UseValue, t.Span)
+			}
+			out := done()
+			out.columns[0].name = out.alias
+			return out
+		}
+	}
+	ref := r.tableUse(t, false)
+	rel.table = ref
+	entry, ambiguous := r.schema.find(t.Name)
+	if entry == nil || ambiguous || len(entry.table.Columns) == 0 {
+		rel.open = []*TableRef{ref}
+		rel.columns = []outputColumn{{star: true, sources: sourceSet{{ref, "*"}}}}
+		return done()
+	}
+	rel.columns = make([]outputColumn, len(entry.table.Columns))
+	for i, c := range entry.table.Columns {
+		rel.columns[i] = outputColumn{name: Ident{Text: c, Quote: 's'}, sources: sourceSet{{ref, c}}, physical: true}
+	}
+	return done()
+}
+
+// cteRule is how CTE names compare: like table names, except that nobody
+// relies on case there.
+func (r *resolver) cteRule() caseRule {
+	if r.t.names == sensitive {
+		return sensitive
+	}
+	return insensitive
+}
+
+// arrayColumn finds alias.column[.field…] among earlier FROM items.
+func (r *resolver) arrayColumn(path []Ident, sc *scope) (sourceSet, bool) {
+	for _, rel := range sc.relations {
+		if !matchName(r.t.names, path[0], rel.alias) {
+			continue
+		}
+		if entry, _ := r.schema.find(path); entry != nil {
+			return nil, false
+		}
+		if col, n := rel.find(r.t.names, path[1]); n > 0 {
+			return col.sources, true
+		}
+		if len(rel.open) > 0 {
+			return sourceSet{{rel.open[0], path[1].Text}}, true
+		}
+		return nil, rel.blind
+	}
+	return nil, false
+}
+
+func (r *resolver) join(t *Table, sc *scope) {
+	// Left-deep chains of joins are walked without recursion.
+	var chain []*Table
+	node := t
+	for node.Kind == TableJoin && node.Alias == nil {
+		chain = append(chain, node)
+		node = node.Left
+	}
+	start := len(sc.relations)
+	r.table(node, sc)
+	for i := len(chain) - 1; i >= 0; i-- {
+		j := chain[i]
+		if j.Right == nil {
+			continue
+		}
+		right := len(sc.relations)
+		r.joining++
+		if j.Join == "apply" || j.Join == "lateral" || j.Join == "array" {
+			lat := *j.Right
+			lat.Lateral = true
+			r.table(&lat, sc)
+		} else {
+			r.table(j.Right, sc)
+		}
+		r.joining--
+		if j.Natural {
+			r.mergeNatural(sc, start, right)
+		}
+		for _, id := range j.Using {
+			r.mergeUsing(sc, start, right, id)
+		}
+		if j.On != nil {
+			r.expr(j.On, sc, UseJoin)
+		}
+		if j.Join == "semi" || j.Join == "anti" {
+			for _, rel := range sc.relations[right:] { // reachable in ON only
+				rel.columns, rel.open, rel.blind = nil, nil, false
+			}
+		}
+	}
+}
+
+// mergeUsing joins the two columns of a USING entry: the left one stands for
+// both, the right one needs its qualifier.
+func (r *resolver) mergeUsing(sc *scope, start, right int, id Ident) {
+	var left *outputColumn
+	for _, rel := range sc.relations[start:right] {
+		if c, n := rel.find(r.t.names, id); n > 0 && !c.hidden {
+			left = c
+			break
+		}
+	}
+	if left == nil { // an open relation may have it
+		for _, rel := range sc.relations[start:right] {
+			if len(rel.open) > 0 {
+				rel.columns = append([]outputColumn{{name: id, sources: openSources(rel, id)}}, rel.columns...)
+				left = &rel.columns[0]
+				break
+			}
+		}
+	}
+	if left == nil {
+		r.unresolved("unknown_column", id.Text, id.Span)
+		return
+	}
+	for _, s := range left.sources {
+		r.use(s, UseJoin, id.Span)
+	}
+	for _, rel := range sc.relations[right:] {
+		c, n := rel.find(r.t.names, id)
+		if n == 0 {
+			if len(rel.open) == 0 {
+				continue
+			}
+			rel.columns = append(rel.columns, outputColumn{name: id, sources: openSources(rel, id)})
+			c = &rel.columns[len(rel.columns)-1]
+		}
+		for _, s := range c.sources {
+			r.use(s, UseJoin, id.Span)
+		}
+		c.hidden = true
+		left.sources = append(sourceSet(nil), left.sources...).add(c.sources...)
+		return
+	}
+}
+
+func openSources(rel *relation, id Ident) sourceSet {
+	if len(rel.open) == 1 {
+		return sourceSet{{rel.open[0], id.Text}}
+	}
+	return sourceSet{{nil, id.Text}}
+}
+
+func (r *resolver) mergeNatural(sc *scope, start, right int) {
+	var shared []Ident
+	for _, rel := range sc.relations[start:right] {
+		for _, c := range rel.columns {
+			if c.star || c.hidden {
+				continue
+			}
+			for _, other := range sc.relations[right:] {
+				if d, n := other.find(r.t.names, c.name); n > 0 && !d.hidden {
+					shared = append(shared, Ident{Text: c.name.Text, Quote: c.name.Quote, Span: rel.alias.Span})
+				}
+			}
+		}
+	}
+	for _, id := range shared {
+		r.mergeUsing(sc, start, right, id)
+	}
+}
+
+// tableFunction resolves UNNEST, FLATTEN, JSON_TABLE, generate_series and any
+// other function in FROM: its columns come from its arguments.
+func (r *resolver) tableFunction(t *Table, sc *scope) *relation {
+	rel := &relation{asValue: true}
+	f := t.Func
+	var sources sourceSet
+	if f.Kind == ExprFunc {
+		var nested *relation
+		for _, a := range f.Args {
+			if a.Kind == ExprQuery {
+				nested = r.query(a.Query, sc, sc.ctes)
+				for _, c := range nested.columns {
+					sources = sources.add(c.sources...)
+				}
+				continue
+			}
+			sources = sources.add(r.expr(a, sc, UseValue)...)
+		}
+		if f.Call != nil && nested == nil {
+			for _, e := range f.Call.OrderBy {
+				r.expr(e, sc, UseOrder)
+			}
+		}
+		name := strings.ToLower(f.Name[len(f.Name)-1].Text)
+		if name == "arrayjoin" && len(t.AliasCols) > 0 {
+			for i, a := range f.Args {
+				if i < len(t.AliasCols) {
+					r.quiet++
+					rel.columns = append(rel.columns, outputColumn{name: t.AliasCols[i], sources: r.expr(a, sc, UseValue)})
+					r.quiet--
+				}
+			}
+			return rel
+		}
+		rel.alias = f.Name[len(f.Name)-1]
+		switch name {
+		case "flatten": // Snowflake
+			for _, n := range []string{"SEQ", "KEY", "PATH", "INDEX", "VALUE", "THIS"} {
+				rel.columns = append(rel.columns, outputColumn{name: Ident{Text: n}, sources: sources})
+			}
+			return rel
+		case "generate_series", "generate_date_array", "generate_array", "generate_timestamp_array", "range", "numbers", "sequence":
+			rel.columns = append(rel.columns, outputColumn{name: rel.alias, sources: sources})
+			rel.blind = len(t.AliasCols) == 0
+		case "json_each", "jsonb_each", "json_each_text", "jsonb_each_text", "json_tree", "each":
+			for _, n := range []string{"key", "value"} {
+				rel.columns = append(rel.columns, outputColumn{name: Ident{Text: n}, sources: sources})
+			}
+			rel.blind = true
+			return rel
+		case "openjson":
+			if len(t.Columns) == 0 {
+				for _, n := range []string{"key", "value", "type"} {
+					rel.columns = append(rel.columns, outputColumn{name: Ident{Text: n}, sources: sources})
+				}
+				return rel
+			}
+		case "string_split":
+			rel.columns = append(rel.columns, outputColumn{name: Ident{Text: "value"}, sources: sources})
+			return rel
+		case "table":
+			if nested != nil {
+				rel.columns, rel.open, rel.blind = visible(nested), nested.open, nested.blind
+				return rel
+			}
+		}
+	} else {
+		sources = r.expr(f, sc, UseValue)
+	}
+	for _, c := range t.Columns {
+		rel.columns = append(rel.columns, outputColumn{name: c, sources: sources})
+	}
+	if len(rel.columns) == 0 {
+		alias := rel.alias
+		if t.Alias != nil {
+			alias = *t.Alias
+		}
+		if n := len(t.AliasCols); n > 0 {
+			for range n {
+				rel.columns = append(rel.columns, outputColumn{name: alias, sources: sources})
+			}
+		} else {
+			rel.columns = []outputColumn{{name: alias, sources: sources}}
+			rel.blind = true
+		}
+	}
+	return rel
+}
+
+// pivot resolves PIVOT, UNPIVOT and MATCH_RECOGNIZE.
+func (r *resolver) pivot(t *Table, sc *scope) *relation {
+	inner := &scope{parent: sc.parent, ctes: sc.ctes}
+	r.table(t.Left, inner)
+	if t.Left != nil && t.Left.Kind == TableFile && t.Left.Text == "|>" {
+		inner.relations = append(inner.relations[:0], sc.relations...)
+	}
+	base := r.star(&Expr{Kind: ExprStar, Star: &Star{}, Span: t.Span}, inner)
+	pv := t.Pivot
+	rel := &relation{open: base.open, blind: base.blind}
+	if len(inner.relations) > 0 {
+		rel.alias, rel.path = inner.relations[0].alias, inner.relations[0].path
+	}
+	switch {
+	case pv.Match:
+		for _, e := range pv.Partition {
+			rel.columns = append(rel.columns, outputColumn{name: r.exprName(e, 0), sources: r.expr(e, inner, UseGroup)})
+		}
+		for _, e := range pv.Order {
+			r.orderExpr(e, inner)
+		}
+		r.quiet++
+		for _, m := range pv.Measures {
+			rel.columns = append(rel.columns, outputColumn{name: r.itemName(m, 0), sources: r.looseSources(m.Expr, inner)})
+		}
+		r.quiet--
+		rel.blind = true
+		return rel
+	case pv.Unpivot:
+		gone := func(name Ident) bool {
+			for _, list := range pv.Sources {
+				for _, id := range list {
+					if matchName(r.t.names, id, name) {
+						return true
+					}
+				}
+			}
+			return false
+		}
+		for _, c := range base.columns {
+			if c.star || !gone(c.name) {
+				rel.columns = append(rel.columns, c)
+			}
+		}
+		if pv.NameColumn != nil {
+			rel.columns = append(rel.columns, outputColumn{name: *pv.NameColumn})
+		}
+		for i, v := range pv.Values {
+			var sources sourceSet
+			for _, list := range pv.Sources {
+				if i < len(list) {
+					sources = sources.add(r.expr(&Expr{Kind: ExprColumn, Name: list[i : i+1], Span: list[i].Span}, inner, UseValue)...)
+				}
+			}
+			rel.columns = append(rel.columns, outputColumn{name: v, sources: sources})
+		}
+		return rel
+	}
+	var used sourceSet
+	var values sourceSet
+	for _, a := range pv.Aggregates {
+		values = values.add(r.expr(a.Expr, inner, UseValue)...)
+	}
+	used = used.add(values...)
+	for i := range pv.For {
+		s := r.expr(&Expr{Kind: ExprColumn, Name: pv.For[i : i+1], Span: pv.For[i].Span}, inner, UseValue)
+		used = used.add(s...)
+		values = values.add(s...)
+	}
+	if pv.InQuery != nil {
+		r.query(pv.InQuery, inner, sc.ctes)
+		rel.blind = true
+	}
+	for _, c := range base.columns {
+		if c.star || !containsAny(used, c.sources) {
+			rel.columns = append(rel.columns, c)
+		}
+	}
+	for _, in := range pv.In {
+		for _, a := range pv.Aggregates {
+			name := pivotName(in, a, len(pv.Aggregates) > 1)
+			rel.columns = append(rel.columns, outputColumn{name: name, sources: values})
+		}
+	}
+	return rel
+}
+
+func containsAny(set, of sourceSet) bool {
+	for _, s := range of {
+		for _, u := range set {
+			if u.Column == s.Column && sameTable(u.Table, s.Table) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// pivotName builds the name of a pivoted column: the IN entry's alias or value,
+// with the aggregate's alias when there are several or it has one.
+func pivotName(in, agg SelectItem, several bool) Ident {
+	name := Ident{Quote: '"'}
+	switch {
+	case in.Alias != nil:
+		name = *in.Alias
+	case in.Expr.Kind == ExprLiteral:
+		name.Text = strings.Trim(in.Expr.Text, `'"`)
+	case in.Expr.Kind == ExprColumn:
+		name = in.Expr.Name[len(in.Expr.Name)-1]
+	}
+	if agg.Alias != nil {
+		name.Text += "_" + agg.Alias.Text
+	} else if several && agg.Expr.Kind == ExprFunc {
+		name.Text += "_" + agg.Expr.Name[len(agg.Expr.Name)-1].Text
+	}
+	return name
+}
+
+// looseSources resolves what it can of an expression whose qualifiers are
+// pattern variables.
+func (r *resolver) looseSources(e *Expr, sc *scope) sourceSet {
+	var out sourceSet
+	walkExpr(e, func(x *Expr) {
+		if x.Kind == ExprColumn {
+			last := x.Name[len(x.Name)-1:]
+			out = out.add(r.expr(&Expr{Kind: ExprColumn, Name: last, Span: x.Span}, sc, UseValue)...)
+		}
+	})
+	return out
+}
+
+// walkExpr visits an expression and its parts, subqueries left out.
+func walkExpr(e *Expr, visit func(*Expr)) {
+	if e == nil {
+		return
+	}
+	visit(e)
+	for _, a := range e.Args {
+		walkExpr(a, visit)
+	}
+	walkExpr(e.Else, visit)
+	if e.Call != nil {
+		for _, a := range e.Call.OrderBy {
+			walkExpr(a, visit)
+		}
+		for _, a := range e.Call.WithinGroup {
+			walkExpr(a, visit)
+		}
+		walkExpr(e.Call.Filter, visit)
+		if w := e.Call.Over; w != nil {
+			for _, a := range w.PartitionBy {
+				walkExpr(a, visit)
+			}
+			for _, a := range w.OrderBy {
+				walkExpr(a, visit)
+			}
+		}
+	}
+}
+
+// star expands * or t.* over the scope.
+func (r *resolver) star(e *Expr, sc *scope) *relation {
+	out := &relation{}
+	relations := sc.relations
+	if len(e.Name) > 0 {
+		rel := r.qualified(e.Name, sc)
+		if rel == nil && len(e.Name) >= 1 { // struct.*: the fields of a column are not known
+			col := &Expr{Kind: ExprColumn, Name: e.Name, Span: e.Span}
+			sources := r.expr(col, sc, UseValue)
+			out.columns = []outputColumn{{name: Ident{Text: "*"}, sources: sources, star: true}}
+			out.blind = true
+			return out
+		}
+		relations = []*relation{rel}
+	}
+	if len(relations) == 0 && len(e.Name) == 0 {
+		out.blind = true
+		return out
+	}
+	for _, rel := range relations {
+		out.open = append(out.open, rel.open...)
+		out.blind = out.blind || rel.blind
+		for _, c := range rel.columns {
+			if c.hidden && len(e.Name) == 0 {
+				continue
+			}
+			if r.excepted(e.Star, c) {
+				continue
+			}
+			c.hidden = false
+			for _, rn := range e.Star.Rename {
+				if matchName(r.t.names, rn.From, c.name) {
+					c.name = rn.To
+				}
+			}
+			replaced := false
+			for _, item := range e.Star.Replace {
+				if item.Alias != nil && matchName(r.t.names, *item.Alias, c.name) && !c.star {
+					c = outputColumn{name: c.name, sources: r.expr(item.Expr, sc, UseValue)}
+					replaced = true
+				}
+			}
+			if !replaced && !c.star {
+				for _, s := range c.sources {
+					r.use(s, UseValue, e.Span)
+				}
+			}
+			out.columns = append(out.columns, c)
+		}
+	}
+	if len(e.Star.Replace) > 0 && len(out.open) > 0 { // the replaced columns are among the unknown ones
+		for _, item := range e.Star.Replace {
+			if item.Alias != nil {
+				known := false
+				for _, c := range out.columns {
+					known = known || !c.star && matchName(r.t.names, *item.Alias, c.name)
+				}
+				if !known {
+					out.columns = append(out.columns, outputColumn{name: *item.Alias, sources: r.expr(item.Expr, sc, UseValue)})
+				}
+			}
+		}
+	}
+	if e.Star.Pattern != "" {
+		out.blind = true
+	}
+	return out
+}
+
+func (r *resolver) excepted(s *Star, c outputColumn) bool {
+	if c.star {
+		return false
+	}
+	for _, id := range s.Except {
+		if matchName(r.t.names, id, c.name) {
+			return true
+		}
+	}
+	return false
+}

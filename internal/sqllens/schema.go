@@ -1,0 +1,164 @@
+package sqllens
+
+import "strings"
+
+// TableRef is a physical table. Parts that neither the text nor the schema nor
+// the defaults give are empty.
+type TableRef struct {
+	Catalog string `json:"catalog"`
+	Schema  string `json:"schema"`
+	Name    string `json:"name"`
+}
+
+// SchemaTable is a table of the scanned schema.
+type SchemaTable struct {
+	TableRef
+	Columns []string
+}
+
+// Schema answers which tables and columns exist. Build it once per database
+// with [NewSchema]; it is read-only after. A nil Schema knows nothing.
+type Schema struct {
+	dialect        Dialect
+	defaultCatalog string
+	defaultSchema  string
+	byName         map[string][]*schemaEntry // lower-case table name
+}
+
+type schemaEntry struct {
+	table *SchemaTable
+}
+
+// NewSchema indexes tables. The defaults complete names that leave a part out.
+func NewSchema(d Dialect, tables []SchemaTable, defaultCatalog, defaultSchema string) *Schema {
+	s := &Schema{dialect: d, defaultCatalog: defaultCatalog, defaultSchema: defaultSchema, byName: make(map[string][]*schemaEntry, len(tables))}
+	for i := range tables {
+		t := &tables[i]
+		e := &schemaEntry{table: t}
+		key := strings.ToLower(t.Name)
+		s.byName[key] = append(s.byName[key], e)
+	}
+	return s
+}
+
+// sameName compares a name of the text with a stored one by the dialect's rules.
+func sameName(rule caseRule, id Ident, stored string) bool {
+	if id.Text == stored {
+		return true
+	}
+	switch rule {
+	case sensitive:
+		return false
+	case foldLower, foldUpper:
+		return id.Quote == 0 && strings.EqualFold(id.Text, stored)
+	}
+	return strings.EqualFold(id.Text, stored)
+}
+
+// find looks a dotted name up. ambiguous is set when several tables answer to
+// it and none is the default one.
+func (s *Schema) find(path []Ident) (e *schemaEntry, ambiguous bool) {
+	if s == nil || len(path) == 0 {
+		return nil, false
+	}
+	rule := s.dialect.traits().names
+	if s.dialect == MySQL || s.dialect == MariaDB || s.dialect == BigQuery {
+		rule = insensitive
+	}
+	name := path[len(path)-1]
+	var found []*schemaEntry
+	for _, c := range s.byName[strings.ToLower(name.Text)] {
+		if !sameName(rule, name, c.table.Name) && !(rule == sensitive) {
+			continue
+		}
+		if rule == sensitive && c.table.Name != name.Text {
+			continue
+		}
+		if !s.qualifies(rule, path[:len(path)-1], c.table) {
+			continue
+		}
+		found = append(found, c)
+	}
+	switch len(found) {
+	case 0:
+		return nil, false
+	case 1:
+		return found[0], false
+	}
+	for _, c := range found { // exact spelling beats folding, the default schema beats others
+		if strings.EqualFold(c.table.Schema, s.defaultSchema) && (s.defaultCatalog == "" || strings.EqualFold(c.table.Catalog, s.defaultCatalog)) && s.defaultSchema != "" && len(path) == 1 {
+			return c, false
+		}
+	}
+	for _, c := range found {
+		if len(path) > 1 && (s.defaultCatalog == "" || strings.EqualFold(c.table.Catalog, s.defaultCatalog)) && c.table.Name == name.Text && len(path) == 2 && c.table.Schema == path[0].Text {
+			return c, false
+		}
+	}
+	return found[0], true
+}
+
+// qualifies compares the qualifier of a name with a table's schema and catalog.
+func (s *Schema) qualifies(rule caseRule, qualifier []Ident, t *SchemaTable) bool {
+	same := func(id Ident, stored, fallback string) bool {
+		if id.Text == "" {
+			return true
+		}
+		if stored == "" {
+			stored = fallback
+		}
+		return stored == "" || sameName(rule, id, stored)
+	}
+	switch len(qualifier) {
+	case 0:
+		return true
+	case 1:
+		if t.Schema == "" && t.Catalog != "" { // MySQL: the database is the only qualifier
+			return same(qualifier[0], t.Catalog, "")
+		}
+		return same(qualifier[0], t.Schema, s.defaultSchema)
+	default:
+		n := len(qualifier)
+		return same(qualifier[n-1], t.Schema, s.defaultSchema) && same(qualifier[n-2], t.Catalog, s.defaultCatalog)
+	}
+}
+
+// complete builds the reference of a name that the schema does not know.
+func (s *Schema) complete(path []Ident) TableRef {
+	ref := TableRef{Name: path[len(path)-1].Text}
+	if n := len(path); n >= 2 {
+		ref.Schema = path[n-2].Text
+	}
+	if n := len(path); n >= 3 {
+		ref.Catalog = path[n-3].Text
+	}
+	if s != nil {
+		if ref.Schema == "" {
+			ref.Schema = s.defaultSchema
+		}
+		if ref.Catalog == "" && (ref.Schema == s.defaultSchema || len(path) <= 2) {
+			ref.Catalog = s.defaultCatalog
+		}
+	}
+	return ref
+}
+
+// column finds a column of a table by the dialect's rules and answers with its
+// stored spelling.
+func (e *schemaEntry) column(rule caseRule, id Ident) (string, bool) {
+	for i, c := range e.table.Columns {
+		if c == id.Text {
+			return e.table.Columns[i], true
+		}
+	}
+	switch {
+	case rule == sensitive, (rule == foldLower || rule == foldUpper) && id.Quote != 0:
+		return "", false
+	}
+	for i, c := range e.table.Columns {
+		if strings.EqualFold(c, id.Text) {
+			return e.table.Columns[i], true
+		}
+	}
+	return "", false
+}
