@@ -1,8 +1,11 @@
 // Package jobs runs durable work: scans, schedules, retention. A job is
-// enqueued in the caller's own transaction, is unique per connection and kind,
-// is retried by the class of its error, and can be cancelled from any process.
+// enqueued in the caller's own transaction, is unique per kind, organization
+// and connection while it waits or runs, is retried by the class of its error,
+// moves to another runner when its own goes silent, and can be cancelled from
+// any process.
 //
-// River does the work on both engines (docs/adr/0004-jobs-on-river.md).
+// River does the work on both engines (docs/adr/0004-jobs-on-river.md). Job
+// rows hold ids and error codes, never names or texts.
 package jobs
 
 import (
@@ -14,7 +17,8 @@ import (
 	"github.com/metalens/metalens/internal/store"
 )
 
-// Kind names a kind of job: scan, prune, schedule_tick.
+// Kind names a kind of job: scan, prune, schedule_tick. Two characters at
+// least.
 type Kind string
 
 // Args say what a job works on. They hold ids only.
@@ -39,9 +43,10 @@ type Handler struct {
 	MaxAttempts int           // 0 = 5
 	// Run does the work. The class of its error decides what follows: invalid,
 	// unauthorized, forbidden, not found and cancelled end the job, conflict
-	// tries again soon, everything else backs off.
+	// tries again soon (for at most an hour), everything else backs off.
 	Run func(ctx context.Context, job Job) error
-	// Cancelled is polled while Run works; true cancels its context. Optional.
+	// Cancelled is polled while Run works; true cancels its context. Nil polls
+	// the cancel request of Args.Scan, where there is one.
 	Cancelled func(ctx context.Context, args Args) (bool, error)
 }
 
@@ -58,15 +63,53 @@ type Config struct {
 	Store       *store.Store
 	Handlers    []Handler
 	Periodic    []Periodic
-	Concurrency int           // jobs at once; 0 = 2
-	Poll        time.Duration // how often to look for work; 0 = 1 s
-	CancelPoll  time.Duration // how often to look for a cancel request; 0 = 1 s
-	Now         func() time.Time
-	Logger      *slog.Logger
+	Concurrency int              // jobs at once; 0 = 2
+	Poll        time.Duration    // how often to look for work; 0 = 1 s
+	CancelPoll  time.Duration    // how often to look for a cancel request; 0 = 1 s
+	Heartbeat   time.Duration    // how often to say that this runner is alive; 0 = 10 s
+	Silence     time.Duration    // after which a runner has lost its jobs; 0 = 6 heartbeats
+	Now         func() time.Time // nil = time.Now
+	Logger      *slog.Logger     // nil = silent
 }
 
-// Runner works on jobs in this process.
-type Runner struct{}
+func (c *Config) withDefaults() (Config, error) {
+	d := *c
+	if d.Store == nil || len(d.Handlers) == 0 {
+		return d, errs.New(errs.Internal, "jobs_config", "The job runner was set up without a store or without handlers.", "")
+	}
+	kinds := map[Kind]bool{}
+	for _, h := range d.Handlers {
+		if kinds[h.Kind] {
+			return d, errs.New(errs.Internal, "jobs_config", "The job runner was given two handlers of one kind.", "")
+		}
+		kinds[h.Kind] = true
+		if h.Run == nil || len(h.Kind) < 2 {
+			return d, errs.New(errs.Internal, "jobs_config", "The job runner was given a handler without a kind or a function.", "")
+		}
+	}
+	if d.Concurrency <= 0 {
+		d.Concurrency = 2
+	}
+	if d.Poll <= 0 {
+		d.Poll = time.Second
+	}
+	if d.CancelPoll <= 0 {
+		d.CancelPoll = time.Second
+	}
+	if d.Heartbeat <= 0 {
+		d.Heartbeat = 10 * time.Second
+	}
+	if d.Silence <= 0 {
+		d.Silence = 6 * d.Heartbeat
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+	return d, nil
+}
 
 // State is where a job stands.
 type State string
@@ -92,35 +135,10 @@ type Info struct {
 	CreatedAt   time.Time
 	ScheduledAt time.Time
 	FinishedAt  time.Time
-	LastError   string // public text
+	LastError   string // class and code of the last failure: "unavailable/unreachable"
 }
 
-// Queue enqueues and lists jobs. It needs no runner in this process.
-type Queue struct{}
-
-// NewQueue returns the queue of a store.
-func NewQueue(s *store.Store) (*Queue, error) { return nil, notBuilt() }
-
-// Enqueue adds a job in the caller's transaction: it exists when the
-// transaction commits. fresh is false when an equal job (kind, organization,
-// connection) is already waiting or running; its id is returned then.
-func (q *Queue) Enqueue(ctx context.Context, tx *store.Tx, kind Kind, args Args) (id int64, fresh bool, err error) {
-	return 0, false, notBuilt()
-}
-
-// List returns the newest jobs of an organization.
-func (q *Queue) List(ctx context.Context, org store.OrgID, limit int) ([]Info, error) {
-	return nil, notBuilt()
-}
-
-// New checks the configuration and returns a runner that is not started.
-func New(cfg Config) (*Runner, error) { return nil, notBuilt() }
-
-// Start begins to work and returns. It may be called once.
-func (r *Runner) Start(ctx context.Context) error { return notBuilt() }
-
-// Stop takes no more jobs and waits for the running ones; when ctx ends first,
-// they are cancelled, and tried again by whoever starts next.
-func (r *Runner) Stop(ctx context.Context) error { return notBuilt() }
-
-func notBuilt() error { return errs.New(errs.Internal, "not_built", "Jobs are not built yet.", "") }
+const (
+	defaultTimeout  = time.Hour
+	defaultAttempts = 5
+)

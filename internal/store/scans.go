@@ -172,13 +172,13 @@ func (tx *Tx) UpdateScanProgress(ctx context.Context, id ScanID, p ScanProgress,
 	return cancel != 0, nil
 }
 
-// CancelRequested tells whether somebody asked to cancel a scan, or it has
-// ended in some other way.
+// CancelRequested tells whether somebody asked to cancel a scan that is still
+// queued or running.
 func (tx *Tx) CancelRequested(ctx context.Context, id ScanID) (bool, error) {
 	var cancel int64
-	var state ScanState
-	err := tx.scanOne(ctx, "scan", `SELECT cancel_requested, state FROM scans WHERE org_id = $1 AND id = $2`, []any{tx.org, id}, &cancel, &state)
-	return cancel != 0 || (state != ScanQueued && state != ScanRunning), err
+	err := tx.scanOne(ctx, "scan", `SELECT CASE WHEN state IN ('queued', 'running') THEN cancel_requested ELSE 0 END FROM scans
+		WHERE org_id = $1 AND id = $2`, []any{tx.org, id}, &cancel)
+	return cancel != 0, err
 }
 
 // SetScanSummary stores the facts that lists show.

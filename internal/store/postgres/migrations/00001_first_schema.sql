@@ -219,6 +219,11 @@ CREATE TABLE search_docs (
 );
 CREATE INDEX search_docs_words ON search_docs USING gin (words);
 
+CREATE TABLE job_runners (
+  id      TEXT PRIMARY KEY,
+  beat_at BIGINT NOT NULL                    -- a runner that stops beating loses its jobs
+);
+
 CREATE TABLE egress_ledger (
   org_id        TEXT NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
   id            TEXT NOT NULL,
@@ -325,6 +330,8 @@ CREATE POLICY system ON login_throttle TO metalens_system USING (current_setting
 GRANT SELECT, INSERT, UPDATE, DELETE ON login_throttle TO metalens_system;
 CREATE POLICY system ON audit_log TO metalens_system USING (current_setting('metalens.system', true) = 'on');
 GRANT SELECT, INSERT, DELETE ON audit_log TO metalens_system;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON job_runners TO metalens_system; -- belongs to no organization
 
 -- Of the tenants' tables the system role reaches the columns that schedules and
 -- abandoned scans need, and nothing sealed.

@@ -227,6 +227,11 @@ CREATE TRIGGER search_docs_gone AFTER DELETE ON search_docs BEGIN
 END;
 -- +goose StatementEnd
 
+CREATE TABLE job_runners (
+  id      TEXT PRIMARY KEY,
+  beat_at INTEGER NOT NULL                    -- a runner that stops beating loses its jobs
+) STRICT;
+
 CREATE TABLE egress_ledger (
   org_id        TEXT NOT NULL REFERENCES organizations (id) ON DELETE CASCADE,
   id            TEXT NOT NULL,
