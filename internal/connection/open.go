@@ -59,8 +59,7 @@ func (o Opener) Open(c store.Connection, secrets Credentials, recorder ledger.Re
 		MaxResponse:     o.MaxResponse,
 		Timeouts:        metabase.Timeouts{Small: o.Timeout},
 		Concurrency:     concurrency,
-		Exclude:         c.Options.ExcludedCollections,
-		IncludePersonal: c.Options.IncludePersonal,
+		IncludePersonal: c.Options.IncludePersonal, // excluded collections are the scan's business: it knows what uses their content
 		MaskLiterals:    c.Options.MaskLiterals,
 		MaskKey:         secrets.MaskKey,
 		Now:             o.Now,

@@ -129,6 +129,11 @@ func (r *run) assembleAssets(s *catalog.Snapshot, all *part) {
 	s.Actions = slices.DeleteFunc(unique(all.Actions, dropped), func(x *catalog.Action) bool { return hiddenQuestions[x.ModelID] })
 	s.Documents = slices.DeleteFunc(unique(all.Documents, dropped), func(x *catalog.Document) bool { return note(x.CollectionID) })
 	s.Groups = unique(all.Groups, dropped)
+	for group, grants := range s.Access.Collections {
+		kept := maps.Clone(grants)
+		maps.DeleteFunc(kept, func(id, _ string) bool { return out.collection(id) })
+		s.Access.Collections[group] = kept
+	}
 	s.People = unique(all.People, dropped)
 
 	r.standIns(s, hiddenQuestions)

@@ -1,6 +1,8 @@
 package scan
 
 import (
+	"slices"
+
 	"github.com/metalens/metalens/internal/catalog"
 )
 
@@ -21,6 +23,11 @@ func (r *run) filter() filter {
 	}
 	for _, id := range r.options.ExcludedCollections {
 		f.excluded[id] = true
+	}
+	for _, c := range list {
+		if c.EntityID != "" && slices.Contains(r.options.ExcludedCollections, c.EntityID) {
+			f.excluded[c.ID] = true
+		}
 	}
 	if !r.options.IncludePersonal {
 		for _, c := range list {

@@ -15,6 +15,9 @@ import (
 // errCancelRequested is the cause of a scan that a person stopped.
 var errCancelRequested = errs.New(errs.Canceled, "cancelled", "The scan was cancelled.", "The next scan within an hour goes on where this one stopped.")
 
+// errTakenAway is the cause of a scan that somebody else took for dead and ended.
+var errTakenAway = errs.New(errs.Conflict, "scan_taken_away", "The scan gave no sign of life for too long and was ended by another process.", "Start it again; it goes on where it stopped.")
+
 // reporter takes progress of one scan, shows it to watchers in this process at
 // once, and stores it now and then together with the heartbeat.
 type reporter struct {
@@ -109,8 +112,11 @@ func (r *reporter) save(ctx context.Context) {
 	})
 	if err != nil {
 		r.service.config.Logger.WarnContext(ctx, "scan progress not stored", "scan_id", string(r.id), "error", err)
-		if errs.KindOf(err) == errs.NotFound {
+		switch errs.KindOf(err) {
+		case errs.NotFound:
 			r.cancel(errCancelRequested) // the connection was deleted meanwhile
+		case errs.Conflict:
+			r.cancel(errTakenAway)
 		}
 		return
 	}

@@ -95,6 +95,8 @@ func (s *Service) execute(parent context.Context, org store.OrgID, sc store.Scan
 	switch {
 	case errors.Is(context.Cause(ctx), errCancelRequested):
 		err = errCancelRequested
+	case errors.Is(context.Cause(ctx), errTakenAway):
+		return nil, errTakenAway
 	case parent.Err() != nil:
 		return nil, &interruptedError{cause: err}
 	}
@@ -117,7 +119,7 @@ func (s *Service) fail(ctx context.Context, org store.OrgID, sc store.Scan, caus
 	err := s.config.Store.InOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		return tx.FinishScan(ctx, sc.ID, state, errs.CodeOf(cause), text)
 	})
-	if err != nil && errs.KindOf(err) != errs.NotFound {
+	if kind := errs.KindOf(err); err != nil && kind != errs.NotFound && kind != errs.Conflict {
 		s.config.Logger.ErrorContext(ctx, "scan end not stored", "scan_id", string(sc.ID), "error", err)
 	}
 	s.config.Logger.InfoContext(ctx, "scan ended", "scan_id", string(sc.ID), "state", string(state), "code", errs.CodeOf(cause), "cause", cause)
