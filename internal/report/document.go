@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -293,23 +294,59 @@ func kindName(k catalog.Kind, n int) string {
 // reasonCount is why something was not evaluated, and how often.
 type reasonCount struct {
 	Check  CheckInfo
-	Reason string
-	Whole  bool // the check judged nothing at all
+	Reason string // the most frequent one
+	Others int    // further reasons
+	Whole  bool   // the check judged nothing at all
 	N      int
 }
 
-// notEvaluatedReasons sums up what could not be judged, by check and reason.
+// what says how much was not evaluated.
+func (r reasonCount) what() string {
+	if r.Whole {
+		return "everything"
+	}
+	return plural(r.N, "asset", "assets")
+}
+
+// why gives the reason, and says where there are others.
+func (r reasonCount) why() string {
+	switch r.Others {
+	case 0:
+		return r.Reason
+	case 1:
+		return r.Reason + " (and another reason)"
+	}
+	return r.Reason + " (and " + plural(r.Others, "other reason", "other reasons") + ")"
+}
+
+// notEvaluatedReasons sums up by check what could not be judged: whole checks
+// with their reason, single assets with the most frequent one.
 func (d *document) notEvaluatedReasons() []reasonCount {
 	var list []reasonCount
+	counts := map[string]map[string]int{}
 	for _, n := range d.notEvaluated() {
-		i := slices.IndexFunc(list, func(r reasonCount) bool {
-			return r.Check.ID == n.Check && r.Reason == n.Reason && r.Whole == n.Asset.IsZero()
-		})
+		whole := n.Asset.IsZero()
+		i := slices.IndexFunc(list, func(r reasonCount) bool { return r.Check.ID == n.Check && r.Whole == whole })
 		if i < 0 {
-			list = append(list, reasonCount{Check: d.checkInfo(n.Check), Reason: n.Reason, Whole: n.Asset.IsZero()})
+			list = append(list, reasonCount{Check: d.checkInfo(n.Check), Whole: whole})
 			i = len(list) - 1
 		}
 		list[i].N++
+		key := n.Check + fmt.Sprint(whole)
+		if counts[key] == nil {
+			counts[key] = map[string]int{}
+		}
+		counts[key][n.Reason]++
+	}
+	for i := range list {
+		r := &list[i]
+		reasons := counts[r.Check.ID+fmt.Sprint(r.Whole)]
+		for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+			if reasons[reason] > reasons[r.Reason] {
+				r.Reason = reason
+			}
+		}
+		r.Others = len(reasons) - 1
 	}
 	return list
 }

@@ -180,15 +180,11 @@ func (d *document) htmlPage() htmlPage {
 		p.Gaps = append(p.Gaps, htmlGap{Clean(g.What), Clean(g.Reason), class})
 	}
 	for _, r := range d.notEvaluatedReasons() {
-		what := "everything"
-		if !r.Whole {
-			what = plural(r.N, "asset", "assets")
-		}
 		check := r.Check.ID
 		if r.Check.Title != r.Check.ID {
 			check += " " + r.Check.Title
 		}
-		p.NotEvaluated = append(p.NotEvaluated, htmlReason{Clean(check), what, Clean(r.Reason)})
+		p.NotEvaluated = append(p.NotEvaluated, htmlReason{Clean(check), r.what(), Clean(r.why())})
 	}
 	p.Unresolved = d.unresolvedReasons()
 	return p

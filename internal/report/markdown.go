@@ -169,11 +169,7 @@ func (p *page) notEvaluated(d *document) {
 			p.f("- … and %d more reasons\n", len(reasons)-i)
 			break
 		}
-		what := "everything"
-		if !r.Whole {
-			what = plural(r.N, "asset", "assets")
-		}
-		p.f("- %s %s, %s: %s\n", r.Check.ID, md(r.Check.Title), what, md(r.Reason))
+		p.f("- %s %s, %s: %s\n", r.Check.ID, md(r.Check.Title), r.what(), md(r.why()))
 	}
 	p.f("\n")
 }

@@ -299,12 +299,8 @@ func (d *document) sarifInvocation() sarifInvocation {
 		out.ToolExecutionNotifications = append(out.ToolExecutionNotifications, sarifNotification{Level: "warning", Message: sarifText{Clean("Partial scan: " + r)}})
 	}
 	for _, r := range d.notEvaluatedReasons() {
-		what := "everything"
-		if !r.Whole {
-			what = plural(r.N, "asset", "assets")
-		}
 		out.ToolExecutionNotifications = append(out.ToolExecutionNotifications, sarifNotification{
-			Level: "note", Message: sarifText{Clean("Not evaluated, " + what + ": " + r.Reason)}, AssociatedRule: &sarifReference{r.Check.ID},
+			Level: "note", Message: sarifText{Clean("Not evaluated, " + r.what() + ": " + r.why())}, AssociatedRule: &sarifReference{r.Check.ID},
 		})
 	}
 	return out

@@ -12,7 +12,8 @@ import (
 
 const (
 	minWidth     = 60
-	defaultWidth = 100
+	defaultWidth = 110
+	wholeMessage = 2000
 )
 
 // terminal prints lines of cleaned text; the first error sticks.
@@ -20,6 +21,7 @@ type terminal struct {
 	w     *bufio.Writer
 	color bool
 	width int
+	whole bool // the width is not known: findings are not cut
 	err   error
 }
 
@@ -95,7 +97,8 @@ func (t *terminal) wrap(label string, items []string, separator string) {
 // writeTable writes a summary and the findings for a terminal.
 func writeTable(w *bufio.Writer, d *document) error {
 	t := &terminal{w: w, color: d.in.Options.Color, width: d.in.Options.Width}
-	if t.width == 0 {
+	t.whole = t.width == 0
+	if t.whole {
 		t.width = defaultWidth
 	}
 	t.width = max(t.width, minWidth)
@@ -108,7 +111,7 @@ func writeTable(w *bufio.Writer, d *document) error {
 func (t *terminal) summary(d *document) {
 	s := d.in.Snapshot
 	title := s.Instance.URL
-	if d.in.Connection != "" {
+	if d.in.Connection != "" && !strings.HasSuffix(title, "/"+d.in.Connection) {
 		title = d.in.Connection + "  " + title
 	}
 	t.line(t.style(bold, clip(Clean(title), t.width)))
@@ -205,6 +208,9 @@ func (t *terminal) findings(d *document) {
 	viewsWidth := 9
 	nameWidth := max(20, (t.width-mark-kindWidth-viewsWidth-6)/2)
 	messageWidth := max(10, t.width-mark-kindWidth-viewsWidth-6-nameWidth)
+	if t.whole {
+		messageWidth = wholeMessage
+	}
 	for _, g := range groups {
 		t.line()
 		head := clip(Clean(g.Info.Title), t.width-30)
@@ -259,11 +265,7 @@ func (t *terminal) notes(d *document) {
 				t.line("  ", fmt.Sprintf("… and %d more reasons", len(reasons)-most))
 				break
 			}
-			what := "all"
-			if !r.Whole {
-				what = plural(r.N, "asset", "assets")
-			}
-			t.line("  ", pad(r.Check.ID, 8), clip(Clean(what+": "+r.Reason), t.width-10))
+			t.line("  ", pad(r.Check.ID, 8), clip(Clean(r.what()+": "+r.why()), t.width-10))
 		}
 	}
 }
