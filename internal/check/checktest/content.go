@@ -3,6 +3,7 @@ package checktest
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"strconv"
 	"strings"
 
@@ -39,6 +40,7 @@ func (b *builder) question(q *questionSpec) {
 	}
 	out := &catalog.Question{
 		Common:   b.common(q.commonSpec, "Question"),
+		Edited:   catalog.Edited{LastEditorID: string(q.Editor)},
 		Exposure: catalog.Exposure{Public: q.Public, Embedded: q.Embedded},
 		Type:     kind, Display: q.Display, DatabaseID: database, CollectionID: inRoot(q.In), DashboardID: string(q.Dashboard),
 		Pinned: q.Pinned, Verified: q.Verified, Unreadable: q.Unreadable,
@@ -77,21 +79,23 @@ func (b *builder) query(q *questionSpec, out *catalog.Question, database string)
 		case q.Table == 0:
 			source = "7"
 		}
-		// A filter on the id keeps queries that a case did not mean to be equal apart.
-		filter, err := json.Marshal(string(q.ID))
-		if err != nil {
-			b.err = err
-		}
+		// A row limit of its own keeps queries that a case did not mean to be equal apart.
+		limit := fnv.New32a()
+		_, _ = limit.Write([]byte(q.ID))
 		out.Query.Language, out.Query.Dialect = catalog.LanguageMBQL, "mbql4"
 		out.Query.MBQL = json.RawMessage(fmt.Sprintf(
-			`{"database":%s,"type":"query","query":{"source-table":%s,"aggregation":[["count"]],"filter":["!=",["field","id",{"base-type":"type/Text"}],%s]}}`,
-			database, source, filter))
+			`{"database":%s,"type":"query","query":{"source-table":%s,"aggregation":[["count"]],"limit":%d}}`,
+			database, source, 1+limit.Sum32()))
 	}
 }
 
+// inRoot reads a collection: none given is the root, "none" is none.
 func inRoot(in id) string {
-	if in == "" {
+	switch in {
+	case "":
 		return catalog.RootCollectionID
+	case "none":
+		return ""
 	}
 	return string(in)
 }
@@ -140,9 +144,12 @@ func (b *builder) dashboard(d *dashboardSpec) {
 		Exposure:     catalog.Exposure{Public: d.Public, Embedded: d.Embedded},
 		CollectionID: inRoot(d.In), Verified: d.Verified, Parameters: parameters(d.Parameters), DetailUnread: d.Unread,
 	}
+	for i, name := range d.Tabs {
+		out.Tabs = append(out.Tabs, catalog.Tab{ID: name, Name: name, Position: i})
+	}
 	for i, c := range d.Cards {
 		card := catalog.Dashcard{
-			ID: string(c.ID), EntityID: c.Entity, QuestionID: string(c.Question), ActionID: string(c.Action), Virtual: c.Virtual,
+			ID: string(c.ID), TabID: c.Tab, EntityID: c.Entity, QuestionID: string(c.Question), ActionID: string(c.Action), Virtual: c.Virtual,
 			Row: i * 4, Width: 12, Height: 4, Mappings: mappings(c.Maps, c.Question), InlineParameters: c.Inline,
 			ClickTargets: b.refsOf(c.Clicks), LinkTarget: b.ref(c.Link), QuestionRefused: c.Refused,
 		}

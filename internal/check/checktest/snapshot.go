@@ -155,6 +155,7 @@ type questionSpec struct {
 	Database   id              `json:"database"`
 	Verified   bool            `json:"verified"`
 	Pinned     bool            `json:"pinned"`
+	Editor     id              `json:"editor"`
 	Unreadable bool            `json:"unreadable"`
 	SQL        string          `json:"sql"`
 	Tags       []tagSpec       `json:"tags"`
@@ -179,6 +180,7 @@ type dashcardSpec struct {
 	Clicks   []string      `json:"clicks"`
 	Link     string        `json:"link"`
 	Refused  bool          `json:"refused"`
+	Tab      string        `json:"tab"`
 }
 
 // UnmarshalJSON accepts a question id for a plain card.
@@ -198,6 +200,7 @@ type dashboardSpec struct {
 	Verified   bool            `json:"verified"`
 	Cards      []dashcardSpec  `json:"cards"`
 	Parameters []parameterSpec `json:"parameters"`
+	Tabs       []string        `json:"tabs"`
 	Unread     bool            `json:"detail_unread"`
 }
 
@@ -286,7 +289,7 @@ func Decode(text []byte) (*Case, error) {
 	if err := strict(asJSON, &s); err != nil {
 		return nil, fmt.Errorf("read snapshot: %w", err)
 	}
-	b := builder{now: Now(), refs: map[catalog.Kind]bool{}}
+	b := builder{now: Now()}
 	if s.Now != "" {
 		at, err := time.Parse(time.RFC3339, s.Now)
 		if err != nil {
@@ -299,10 +302,9 @@ func Decode(text []byte) (*Case, error) {
 
 // builder turns specs into assets; the first mistake stays.
 type builder struct {
-	now  time.Time
-	err  error
-	refs map[catalog.Kind]bool
-	out  *catalog.Snapshot
+	now time.Time
+	err error
+	out *catalog.Snapshot
 }
 
 // migrated is the shared default of "used: default".
@@ -427,10 +429,7 @@ func (b *builder) build(s *spec) (*Case, error) {
 // places adds collections, databases and tables.
 func (b *builder) places(s *spec) {
 	for _, c := range s.Collections {
-		parent := string(c.In)
-		if parent == "" && c.ID != catalog.RootCollectionID {
-			parent = catalog.RootCollectionID
-		}
+		parent := inRoot(c.In)
 		b.out.Add(&catalog.Collection{
 			Common: b.common(c.commonSpec, "Collection"), ParentID: parent, Type: c.Type, Namespace: c.Namespace,
 			Official: c.Official, PersonalOwnerID: string(c.Personal), Sample: c.Sample,

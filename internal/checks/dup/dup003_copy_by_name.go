@@ -94,7 +94,7 @@ func runCopyByName(p *check.Pass) error {
 		group := groups[key]
 		// The one without a mark comes first: it is the original.
 		slices.SortStableFunc(group, func(a, b named) int {
-			return cmp.Or(compareBool(a.mark != "", b.mark != ""), a.asset.Ref().Compare(b.asset.Ref()))
+			return cmp.Or(compareBool(a.mark != "", b.mark != ""), catalog.CompareID(a.asset.Ref().ID, b.asset.Ref().ID))
 		})
 		original := group[0]
 		for i, n := range group {

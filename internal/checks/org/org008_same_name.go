@@ -52,7 +52,7 @@ questions: [{id: 1, name: Revenue, in: 5}, {id: 2, name: Revenue net of refunds,
 			}
 			for _, key := range slices.Sorted(maps.Keys(groups)) {
 				group := groups[key]
-				slices.SortFunc(group, func(a, b catalog.Asset) int { return a.Ref().Compare(b.Ref()) })
+				slices.SortFunc(group, func(a, b catalog.Asset) int { return catalog.CompareID(a.Ref().ID, b.Ref().ID) })
 				for _, a := range group[1:] {
 					p.Report(a, check.Diagnostic{
 						Message:  fmt.Sprintf("Has the same name as %s %s in the same collection.", group[0].Ref().Kind, group[0].Ref().ID),
