@@ -34,6 +34,8 @@ func Build(ctx context.Context, index *catalog.Index, options ...Option) *Graph 
 	}
 	b.prepare()
 	s := index.Snapshot()
+	b.edges = make([]Edge, 0, 4*len(s.Questions)) // a first guess that saves most copying
+	b.columnUses = make([]ColumnEdge, 0, 12*len(s.Questions))
 	each(b, s.Segments, b.segment)
 	each(b, s.Measures, b.measure)
 	each(b, s.Snippets, b.snippet)

@@ -1,6 +1,7 @@
 package lineage
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 
@@ -58,9 +59,7 @@ func (b *builder) question(q *catalog.Question) {
 		b.missing(ref, "not_readable", "the definition could not be read", catalog.Ref{})
 		b.recorded(ref, q)
 	} else if c := b.card(q.ID); c != nil {
-		for _, r := range c.refs {
-			b.apply(ref, r)
-		}
+		b.apply(ref, c.reading)
 		if q.Query.Language == catalog.LanguageNone && len(q.Query.MBQL) == 0 {
 			b.recorded(ref, q)
 		}
@@ -235,9 +234,9 @@ func (b *builder) definition(ref catalog.Ref, tableID string, definition json.Ra
 		q.Stages[0].SourceTable = tableKey(tableID) // definitions may leave it to the row
 	}
 	database, _, _, _, _ := catalog.SplitID(tableID)
-	r := &reading{}
+	r := &reading{database: database}
 	refs := q.References(b)
-	b.readReferences(r, refs, database)
+	b.readReferences(r, refs)
 	if len(q.Stages) > 0 && len(q.Stages[0].Aggregations) > 0 {
 		r.outputs = refs.Outputs
 	} else { // a segment answers with nothing: only its conditions count
@@ -280,8 +279,8 @@ func (b *builder) transform(t *catalog.Transform) {
 			b.edge(table.Ref(), ref, ViaQuery, finding.Certain)
 			continue
 		}
-		r := &reading{}
-		b.gapOf(r, mbql.Unresolved{Reason: "unknown_table", Detail: "a source of the transform", Table: id}, id.Database)
+		r := &reading{database: cmp.Or(t.Query.DatabaseID, t.TargetDatabase)}
+		b.gapOf(r, mbql.Unresolved{Reason: "unknown_table", Detail: "a source of the transform", Table: id})
 		b.apply(ref, r)
 	}
 	if t.TargetTable == "" {
@@ -337,7 +336,7 @@ func (b *builder) action(a *catalog.Action) {
 		}
 	}
 	if a.SQL != "" {
-		r := &reading{}
+		r := &reading{database: a.DatabaseID}
 		b.readSQL(r, a.DatabaseID, a.SQL, nil)
 		b.apply(ref, r)
 	}

@@ -12,6 +12,7 @@ import (
 
 // reading is everything one query reads.
 type reading struct {
+	database   string // of the query
 	edges      []Edge // without To
 	columns    []columnUse
 	outputs    []mbql.Column
@@ -34,7 +35,7 @@ func (r *reading) gap(reason, detail string, target catalog.Ref) {
 
 // read analyses a query in whatever language.
 func (b *builder) read(asset catalog.Ref, q *catalog.Query) *reading {
-	r := &reading{}
+	r := &reading{database: q.DatabaseID}
 	switch {
 	case len(q.MBQL) > 0:
 		b.readMBQL(r, q)
@@ -63,10 +64,10 @@ func (b *builder) readMBQL(r *reading, q *catalog.Query) {
 		r.gap(reason, d.Detail, catalog.Ref{})
 	}
 	refs := parsed.References(b)
-	b.readReferences(r, refs, q.DatabaseID)
+	b.readReferences(r, refs)
 	r.outputs = refs.Outputs
 	for _, n := range refs.Natives {
-		inner := &reading{}
+		inner := &reading{database: q.DatabaseID}
 		switch {
 		case n.SQL && n.Text == q.SQL && len(q.Tags) > 0:
 			b.readSQL(inner, q.DatabaseID, n.Text, declared(q.Tags))
@@ -85,7 +86,7 @@ func (b *builder) readMBQL(r *reading, q *catalog.Query) {
 }
 
 // readReferences turns the references of MBQL into edges.
-func (b *builder) readReferences(r *reading, refs *mbql.References, databaseID string) {
+func (b *builder) readReferences(r *reading, refs *mbql.References) {
 	for _, t := range refs.Tables {
 		via := ViaQuery
 		if t.Join {
@@ -123,14 +124,14 @@ func (b *builder) readReferences(r *reading, refs *mbql.References, databaseID s
 		r.columns = append(r.columns, columnUse{c.Field.Name, c.Use, finding.Certain})
 	}
 	for _, u := range refs.Unresolved {
-		b.gapOf(r, u, databaseID)
+		b.gapOf(r, u)
 	}
 }
 
 // gapOf translates an unresolved reference. Where the schema of the database
 // was not read, that is the reason, not the reference.
-func (b *builder) gapOf(r *reading, u mbql.Unresolved, databaseID string) {
-	database := databaseOf(databaseID)
+func (b *builder) gapOf(r *reading, u mbql.Unresolved) {
+	database := databaseOf(r.database)
 	switch u.Reason {
 	case "unknown_table":
 		t := u.Table
@@ -185,7 +186,7 @@ func (b *builder) readCard(r *reading, id string, via Via, span finding.Span) {
 func (b *builder) readMetric(r *reading, id string) {
 	q, m := b.index.Question(id), b.index.Measure(id)
 	switch {
-	case q != nil && (q.Type == catalog.KindMetric || m == nil):
+	case q != nil && q.Type == catalog.KindMetric:
 		r.edge(q.Ref(), ViaMetric, finding.Certain)
 	case m != nil:
 		r.edge(m.Ref(), ViaMetric, finding.Certain)
@@ -347,7 +348,7 @@ func (b *builder) readDeclared(r *reading, tag *SQLTag, d *mbql.Tag) {
 		}
 		c := b.findColumn(e.Field.ID)
 		if c == nil {
-			b.gapOf(r, mbql.Unresolved{Reason: "unknown_field", Detail: "the column of tag " + tag.Name, Field: e.Field.ID}, e.Field.ID.Table.Database)
+			b.gapOf(r, mbql.Unresolved{Reason: "unknown_field", Detail: "the column of tag " + tag.Name, Field: e.Field.ID})
 			return
 		}
 		tag.ColumnID = c.ID
@@ -363,7 +364,7 @@ func (b *builder) readDeclared(r *reading, tag *SQLTag, d *mbql.Tag) {
 			r.edge(t.Ref(), ViaQuery, finding.Certain)
 			return
 		}
-		b.gapOf(r, mbql.Unresolved{Reason: "unknown_table", Detail: "the table of tag " + tag.Name, Table: id}, id.Database)
+		b.gapOf(r, mbql.Unresolved{Reason: "unknown_table", Detail: "the table of tag " + tag.Name, Table: id})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/metalens/metalens/internal/catalog"
+	"github.com/metalens/metalens/internal/finding"
 	"github.com/metalens/metalens/internal/mbql"
 )
 
@@ -96,7 +97,7 @@ func (b *builder) CardColumns(id string) ([]mbql.Column, bool) {
 // Aggregate implements [mbql.Resolver].
 func (b *builder) Aggregate(kind mbql.ExprKind, id string) (mbql.Column, bool) {
 	if kind == mbql.MetricExpr {
-		if q := b.index.Question(id); q != nil && (q.Type == catalog.KindMetric || b.index.Measure(id) == nil) {
+		if q := b.index.Question(id); q != nil && q.Type == catalog.KindMetric {
 			if c := b.card(id); c != nil && len(c.own) > 0 {
 				last := c.own[len(c.own)-1] // a metric may group by time before it aggregates
 				return mbql.Column{Name: last.Name, Sources: last.Sources, Partial: last.Partial}, true
@@ -131,7 +132,7 @@ func (b *builder) Aggregate(kind mbql.ExprKind, id string) (mbql.Column, bool) {
 // card is what is known about a question's result.
 type card struct {
 	question *catalog.Question
-	refs     []*reading    // what its query reads; more than one for natives with stages above
+	reading  *reading      // what its query reads
 	own      []mbql.Column // columns as its query computes them
 	columns  []mbql.Column // the same as seen by those who build on it
 	open     bool          // there are columns that nobody knows
@@ -159,8 +160,16 @@ func (b *builder) card(id string) *card {
 	b.depth++
 	r := b.read(q.Ref(), &q.Query)
 	b.depth--
-	c.refs = []*reading{r}
+	c.reading = r
 	c.own = reconcile(r.outputs, q.ResultColumns)
+	if slices.ContainsFunc(r.outputs, func(o mbql.Column) bool { return o.Star }) {
+		for _, o := range c.own { // known from what Metabase recorded only
+			for _, s := range o.Sources {
+				r.columns = append(r.columns, columnUse{s.Name, mbql.UseValue, finding.Likely})
+			}
+		}
+	}
+	r.outputs = c.own
 	c.open = len(c.own) == 0 || slices.ContainsFunc(c.own, func(o mbql.Column) bool { return o.Star })
 	c.columns = make([]mbql.Column, len(c.own))
 	for i, o := range c.own {

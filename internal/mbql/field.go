@@ -75,12 +75,12 @@ func find(columns []Column, info FieldInfo) *Column {
 func (w *walker) implicitJoin(f *Field, info FieldInfo, known bool) Column {
 	key, keyKnown := w.info(f.Source)
 	if keyKnown {
-		put(&w.columns, ColumnUse{Field: key.ID, Use: UseJoin})
+		w.refs.Columns = append(w.refs.Columns, ColumnUse{Field: key.ID, Use: UseJoin})
 	} else {
 		w.gap(Unresolved{Reason: "unknown_field", Detail: describeField(key.ID), Field: key.ID})
 	}
 	if known && !info.Table.IsZero() {
-		put(&w.tables, TableUse{Table: info.Table, Join: true, Implicit: true})
+		w.refs.Tables = append(w.refs.Tables, TableUse{Table: info.Table, Join: true, Implicit: true})
 	}
 	c := w.physical(info, known)
 	c.alias = key.Name // Metabase names the join after the foreign key
@@ -90,7 +90,7 @@ func (w *walker) implicitJoin(f *Field, info FieldInfo, known bool) Column {
 func (w *walker) joinedField(f *Field, info FieldInfo, known bool, sc *scope) Column {
 	j := sc.join(f.JoinAlias)
 	if j == nil {
-		if len(sc.source) > 0 { // joined in a stage before
+		if sc.table.IsZero() { // joined in a stage before
 			for i := range sc.source {
 				if c := &sc.source[i]; c.alias == f.JoinAlias && len(c.Sources) == 1 && c.Sources[0] == info.ID {
 					return *c

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -58,9 +59,11 @@ func parseJSON(raw []byte) (root node, deep bool, err error) {
 }
 
 type reader struct {
-	data []byte
-	at   int
-	deep bool
+	data    []byte
+	at      int
+	deep    bool
+	scratch []node   // children of the values being read, until they are complete
+	keys    []string // likewise
 }
 
 func (p *reader) space() {
@@ -166,41 +169,37 @@ func (p *reader) escaped(quote int) (string, bool) {
 }
 
 func (p *reader) array(depth int) (node, bool) {
-	n := node{kind: arrayNode}
 	p.at++
 	if p.space(); p.at < len(p.data) && p.data[p.at] == ']' {
 		p.at++
-		return n, true
+		return node{kind: arrayNode}, true
 	}
+	start := len(p.scratch)
 	for {
 		v, ok := p.value(depth + 1)
 		if !ok {
 			return node{}, false
 		}
-		n.items = append(n.items, v)
-		p.space()
-		if p.at >= len(p.data) {
+		p.scratch = append(p.scratch, v)
+		end, ok := p.next(']')
+		if !ok {
 			return node{}, false
 		}
-		switch p.data[p.at] {
-		case ',':
-			p.at++
-		case ']':
-			p.at++
+		if end {
+			n := node{kind: arrayNode, items: slices.Clone(p.scratch[start:])}
+			p.scratch = p.scratch[:start]
 			return n, true
-		default:
-			return node{}, false
 		}
 	}
 }
 
 func (p *reader) object(depth int) (node, bool) {
-	n := node{kind: objectNode}
 	p.at++
 	if p.space(); p.at < len(p.data) && p.data[p.at] == '}' {
 		p.at++
-		return n, true
+		return node{kind: objectNode}, true
 	}
+	start, firstKey := len(p.scratch), len(p.keys)
 	for {
 		p.space()
 		if p.at >= len(p.data) || p.data[p.at] != '"' {
@@ -215,26 +214,33 @@ func (p *reader) object(depth int) (node, bool) {
 			return node{}, false
 		}
 		p.at++
+		p.keys = append(p.keys, key)
 		v, ok := p.value(depth + 1)
 		if !ok {
 			return node{}, false
 		}
-		n.keys = append(n.keys, key)
-		n.items = append(n.items, v)
-		p.space()
-		if p.at >= len(p.data) {
+		p.scratch = append(p.scratch, v)
+		end, ok := p.next('}')
+		if !ok {
 			return node{}, false
 		}
-		switch p.data[p.at] {
-		case ',':
-			p.at++
-		case '}':
-			p.at++
+		if end {
+			n := node{kind: objectNode, keys: slices.Clone(p.keys[firstKey:]), items: slices.Clone(p.scratch[start:])}
+			p.scratch, p.keys = p.scratch[:start], p.keys[:firstKey]
 			return n, true
-		default:
-			return node{}, false
 		}
 	}
+}
+
+// next reads the comma or the closing bracket behind a value.
+func (p *reader) next(closing byte) (end, ok bool) {
+	p.space()
+	if p.at >= len(p.data) {
+		return false, false
+	}
+	c := p.data[p.at]
+	p.at++
+	return c == closing, c == closing || c == ','
 }
 
 // skip passes over a value that is nested too deep, checking brackets only.

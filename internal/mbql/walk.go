@@ -11,12 +11,7 @@ import (
 type walker struct {
 	resolver Resolver
 	refs     *References
-	tables   map[TableUse]struct{}
-	columns  map[ColumnUse]struct{}
-	cards    map[CardUse]struct{}
-	cells    map[CardColumnUse]struct{}
-	entities map[entityKey]struct{}
-	gaps     map[Unresolved]struct{}
+	entities []entityKey
 }
 
 type entityKey struct {
@@ -90,12 +85,12 @@ func (w *walker) sourceOf(s *Stage, sc *scope, join bool) {
 		w.refs.Natives = append(w.refs.Natives, s.Native)
 		sc.source = []Column{{Star: true, Partial: true}}
 	case s.SourceCard != "":
-		put(&w.cards, CardUse{s.SourceCard, join})
+		w.refs.Cards = append(w.refs.Cards, CardUse{s.SourceCard, join})
 		sc.card = s.SourceCard
 		sc.source = w.cardColumns(s.SourceCard)
 	case !s.SourceTable.IsZero():
 		id, known := w.table(s.SourceTable)
-		put(&w.tables, TableUse{Table: id, Join: join})
+		w.refs.Tables = append(w.refs.Tables, TableUse{Table: id, Join: join})
 		sc.table = id
 		if !known {
 			w.gap(Unresolved{Reason: "unknown_table", Detail: describeTable(id), Table: id})
@@ -270,10 +265,10 @@ func (w *walker) value(e *Expr, sc *scope) Column {
 		w.gap(Unresolved{Reason: "unknown_aggregation", Detail: "an aggregation that does not exist"})
 		return Column{Partial: true}
 	case SegmentExpr:
-		put(&w.entities, entityKey{SegmentExpr, e.Name})
+		w.entities = append(w.entities, entityKey{SegmentExpr, e.Name})
 		return Column{}
 	case MetricExpr, MeasureExpr:
-		put(&w.entities, entityKey{e.Kind, e.Name})
+		w.entities = append(w.entities, entityKey{e.Kind, e.Name})
 		if w.resolver != nil {
 			if c, ok := w.resolver.Aggregate(e.Kind, e.Name); ok {
 				return c
@@ -315,10 +310,10 @@ func (sc *scope) open() bool {
 
 func (w *walker) use(c *Column, use Use) {
 	for _, s := range c.Sources {
-		put(&w.columns, ColumnUse{Field: s, Use: use})
+		w.refs.Columns = append(w.refs.Columns, ColumnUse{Field: s, Use: use})
 	}
 	for _, s := range c.Cards {
-		put(&w.cells, CardColumnUse{CardCell: s, Use: use})
+		w.refs.CardColumns = append(w.refs.CardColumns, CardColumnUse{CardCell: s, Use: use})
 	}
 }
 
@@ -326,59 +321,46 @@ func (w *walker) use(c *Column, use Use) {
 // was asked for.
 func (w *walker) implicit(c *Column) {
 	for _, s := range c.Sources {
-		if _, stated := w.columns[ColumnUse{Field: s, Use: UseValue}]; !stated {
-			put(&w.columns, ColumnUse{Field: s, Use: UseValue, Implicit: true})
-		}
+		w.refs.Columns = append(w.refs.Columns, ColumnUse{Field: s, Use: UseValue, Implicit: true})
 	}
 	for _, s := range c.Cards {
-		if _, stated := w.cells[CardColumnUse{CardCell: s, Use: UseValue}]; !stated {
-			put(&w.cells, CardColumnUse{CardCell: s, Use: UseValue, Implicit: true})
-		}
+		w.refs.CardColumns = append(w.refs.CardColumns, CardColumnUse{CardCell: s, Use: UseValue, Implicit: true})
 	}
 }
 
 func (w *walker) gap(u Unresolved) {
 	if w.resolver != nil {
-		put(&w.gaps, u)
+		w.refs.Unresolved = append(w.refs.Unresolved, u)
 	}
 }
 
-func put[K comparable](set *map[K]struct{}, key K) {
-	if *set == nil {
-		*set = map[K]struct{}{}
-	}
-	(*set)[key] = struct{}{}
-}
-
-func sorted[K comparable](set map[K]struct{}, compare func(a, b K) int) []K {
-	if len(set) == 0 {
-		return nil
-	}
-	out := make([]K, 0, len(set))
-	for k := range set {
-		out = append(out, k)
-	}
-	slices.SortFunc(out, compare)
-	return out
-}
-
+// finish sorts the references and keeps each once. What is stated somewhere is
+// not implicit.
 func (w *walker) finish() {
 	r := w.refs
-	r.Tables = sorted(w.tables, func(a, b TableUse) int {
+	slices.SortFunc(r.Tables, func(a, b TableUse) int {
 		return cmp.Or(a.Table.compare(b.Table), compareBool(a.Join, b.Join), compareBool(a.Implicit, b.Implicit))
 	})
-	r.Columns = sorted(w.columns, func(a, b ColumnUse) int {
-		return cmp.Or(a.Field.compare(b.Field), cmp.Compare(a.Use, b.Use), compareBool(a.Implicit, b.Implicit))
+	r.Tables = slices.Compact(r.Tables)
+	slices.SortFunc(r.Columns, func(a, b ColumnUse) int {
+		if c := a.Field.compare(b.Field); c != 0 {
+			return c
+		}
+		return cmp.Or(cmp.Compare(a.Use, b.Use), compareBool(a.Implicit, b.Implicit))
 	})
-	r.Cards = sorted(w.cards, func(a, b CardUse) int {
+	r.Columns = slices.CompactFunc(r.Columns, func(a, b ColumnUse) bool { return a.Field == b.Field && a.Use == b.Use })
+	slices.SortFunc(r.Cards, func(a, b CardUse) int {
 		return cmp.Or(compareID(a.Card, b.Card), compareBool(a.Join, b.Join))
 	})
-	r.CardColumns = sorted(w.cells, func(a, b CardColumnUse) int {
+	r.Cards = slices.Compact(r.Cards)
+	slices.SortFunc(r.CardColumns, func(a, b CardColumnUse) int {
 		return cmp.Or(compareID(a.Card, b.Card), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Use, b.Use), compareBool(a.Implicit, b.Implicit))
 	})
-	for _, k := range sorted(w.entities, func(a, b entityKey) int {
+	r.CardColumns = slices.CompactFunc(r.CardColumns, func(a, b CardColumnUse) bool { return a.CardCell == b.CardCell && a.Use == b.Use })
+	slices.SortFunc(w.entities, func(a, b entityKey) int {
 		return cmp.Or(cmp.Compare(a.kind, b.kind), compareID(a.id, b.id))
-	}) {
+	})
+	for _, k := range slices.Compact(w.entities) {
 		switch k.kind {
 		case MetricExpr:
 			r.Metrics = append(r.Metrics, k.id)
@@ -388,17 +370,27 @@ func (w *walker) finish() {
 			r.Measures = append(r.Measures, k.id)
 		}
 	}
-	r.Unresolved = sorted(w.gaps, func(a, b Unresolved) int {
+	slices.SortFunc(r.Unresolved, func(a, b Unresolved) int {
 		return cmp.Or(cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Detail, b.Detail), a.Table.compare(b.Table), a.Field.compare(b.Field))
 	})
+	r.Unresolved = slices.Compact(r.Unresolved)
 }
 
 func (t TableID) compare(o TableID) int {
+	if t == o {
+		return 0
+	}
 	return cmp.Or(cmp.Compare(t.Number, o.Number), cmp.Compare(t.Database, o.Database), cmp.Compare(t.Schema, o.Schema), cmp.Compare(t.Name, o.Name))
 }
 
 func (f FieldID) compare(o FieldID) int {
-	return cmp.Or(cmp.Compare(f.Number, o.Number), f.Table.compare(o.Table), cmp.Compare(f.Name, o.Name))
+	if f.Number != o.Number {
+		return cmp.Compare(f.Number, o.Number)
+	}
+	if c := f.Table.compare(o.Table); c != 0 {
+		return c
+	}
+	return strings.Compare(f.Name, o.Name)
 }
 
 func compareBool(a, b bool) int {
