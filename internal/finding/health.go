@@ -17,10 +17,11 @@ import (
 //	score = 100 × (clean + 1) ÷ (clean + 1 + weight)
 //
 // A medium, certain finding weighs as much as one clean asset ([Weight]). Of
-// several findings of one check on one asset the heaviest counts. The one added
-// on both sides keeps an instance with a handful of assets from jumping between
-// 0 and 100. Because clean assets alone stand for the good side, the score
-// never falls when a finding goes, whether its asset was mended or archived.
+// several findings of one check on one asset the heaviest counts. An asset with
+// nothing but info findings counts neither way. The one added on both sides
+// keeps an instance with a handful of assets from jumping between 0 and 100.
+// Because clean assets alone stand for the good side, the overall score never
+// falls when a finding goes, whether its asset was mended or archived.
 type Health struct {
 	Score    int                     `json:"score"`
 	Families map[string]FamilyHealth `json:"families"`
@@ -29,9 +30,9 @@ type Health struct {
 // FamilyHealth is the score of one check family.
 type FamilyHealth struct {
 	Score    int     `json:"score"`
-	Findings int     `json:"findings"` // open findings that count
+	Findings int     `json:"findings"` // findings that people did not set aside
 	Assets   int     `json:"assets"`   // assets the family judged
-	Clean    int     `json:"clean"`    // of them without a finding that counts
+	Clean    int     `json:"clean"`    // of them without such a finding
 	Weight   float64 `json:"weight"`   // of the findings, in clean assets
 }
 
@@ -212,9 +213,6 @@ func tally(findings []Counted, judged Judged) (total balance, families map[strin
 	dirty := map[string]map[catalog.Ref]struct{}{}
 	for _, f := range findings {
 		w := units(f.Finding.Severity, f.Finding.Confidence)
-		if w == 0 {
-			continue
-		}
 		s := slot{f.Finding.Check, f.Finding.Asset}
 		heaviest[s] = max(heaviest[s], w)
 		counts[f.Family]++

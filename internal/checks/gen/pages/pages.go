@@ -36,7 +36,7 @@ func index(checks []check.Check) string {
 	b.WriteString("The health score is the share of assets without findings against the weight of the findings: " +
 		"100 × (clean + 1) ÷ (clean + 1 + weight), per family and overall. A critical finding weighs 4 clean assets, high 2, medium 1, low 0.5, info nothing; " +
 		"seven tenths of it when likely, four tenths when possible. Of several findings of one check on one asset the heaviest counts. " +
-		"Ignored findings do not count. Mending or archiving something never lowers the score.\n")
+		"Ignored findings do not count. Mending or archiving what a finding names never lowers the overall score.\n")
 	for _, f := range check.Families() {
 		var rows []check.Meta
 		for _, c := range checks {
