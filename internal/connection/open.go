@@ -27,7 +27,9 @@ type Opener struct {
 	Concurrency int           // for connections that name none; 0 = the reader's default
 	MaxResponse int64         // bytes of one decompressed list; 0 = the reader's default
 	Now         func() time.Time
-	Logger      *slog.Logger
+	// Pause waits between attempts at a Metabase; nil = a timer.
+	Pause  func(ctx context.Context, d time.Duration) error
+	Logger *slog.Logger
 }
 
 // Credentials are the secrets of one reader.
@@ -63,6 +65,7 @@ func (o Opener) Open(c store.Connection, secrets Credentials, recorder ledger.Re
 		MaskLiterals:    c.Options.MaskLiterals,
 		MaskKey:         secrets.MaskKey,
 		Now:             o.Now,
+		Wait:            o.Pause,
 		Logger:          o.Logger,
 	})
 }
