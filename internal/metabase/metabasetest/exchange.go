@@ -15,26 +15,27 @@ import (
 
 // exchange is one request on its way through the server.
 type exchange struct {
-	s      *Server
-	v      version
-	r      *http.Request
-	rw     http.ResponseWriter
-	out    body
-	req    Request
-	rt     *route
-	params []string // path parameters in order
-	who    *Caller
-	status int
-	began  time.Time
-	waited time.Duration
-	w      *World // set while the read lock is held
-	e      encoder
-	ids    uuids
-	after  func(*World) // counting, done before the last byte is sent
-	grants grants
-	held   map[int]map[string]bool // kinds of things per collection
-	begun  bool
-	zip    *gzip.Writer
+	s        *Server
+	v        version
+	r        *http.Request
+	rw       http.ResponseWriter
+	out      body
+	req      Request
+	rt       *route
+	params   []string // path parameters in order
+	who      *Caller
+	status   int
+	began    time.Time
+	waited   time.Duration
+	w        *World // set while the read lock is held
+	e        encoder
+	ids      uuids
+	after    func(*World) // counting, done before the last byte is sent
+	grants   grants
+	recorded bool
+	held     map[int]map[string]bool // kinds of things per collection
+	begun    bool
+	zip      *gzip.Writer
 }
 
 // body counts what is sent and how long the client took to take it.
@@ -90,6 +91,10 @@ func (x *exchange) pattern() string {
 }
 
 func (x *exchange) finish() {
+	if x.recorded {
+		return
+	}
+	x.recorded = true
 	x.req.Status = x.status
 	x.req.Bytes = x.out.n
 	busy := time.Since(x.began) - x.waited - x.out.spent

@@ -308,6 +308,7 @@ func (x *exchange) endFault(f *Fault) {
 		if tcp, ok := conn.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0)
 		}
+		x.finish() // before the client can notice
 		_ = conn.Close()
 	case FaultSlowDrip:
 		delay := f.Delay

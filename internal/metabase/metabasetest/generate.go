@@ -85,9 +85,9 @@ func Generate(cfg GenerateConfig) *World {
 	}
 	g.w.Name = "Generated " + strconv.FormatUint(cfg.Seed, 10)
 	g.w.Upgraded = g.now.AddDate(-1, -2, 0)
-	// About 2,050 bytes of a row are neither query nor columns, a query stands
+	// About 1,400 bytes of a row are neither query nor columns, a query stands
 	// in it up to twice, and a column takes 465.
-	g.columns = max((cfg.MeanAnswerBytes-2_050-cfg.MeanQueryBytes*3/2)/465, 2)
+	g.columns = max((cfg.MeanAnswerBytes-1_400-cfg.MeanQueryBytes*3/2)/465, 2)
 	g.makePeople()
 	g.makeCollections()
 	g.makeSchema()

@@ -93,7 +93,14 @@ func (x *exchange) currentUser() {
 	}
 	e.closeList()
 	e.null("locale")
+	e.null("sso_source")
+	e.time("updated_at", x.w.Epoch)
 	e.raw("login_attributes", `{"tenant":"`+canaryText+`"}`)
+	if x.v.from(56) {
+		e.null("jwt_attributes")
+		e.null("structured_attributes")
+		e.null("tenant_id")
+	}
 	if x.v.from(50) && x.v.enterprise {
 		e.raw("permissions", `{"can_access_setting":`+strconv.FormatBool(x.who.Admin)+`,"can_access_monitoring":false,"can_access_subscription":true}`)
 	}

@@ -4,7 +4,7 @@ package metabasetest
 // version. Fixed paths stand before patterns.
 func routeTable() []*route {
 	items := []string{
-		"models", "archived", "limit", "offset", "include_can_run_adhoc_query@-63",
+		"models", "archived", "limit", "offset", "include_can_run_adhoc_query@55-63",
 		"pinned_state@-63", "sort_column@-63", "sort_direction@-63", "official_collections_first@49-63", "show_dashboard_questions@53-63",
 		"pinned-state@64-", "sort-column@64-", "sort-direction@64-", "official-collections-first@64-", "show-dashboard-questions@64-",
 		"include-library@64-", "collection-type@64-", "include-available-models@64-", "show-exploration-documents@64-", "q@64-",
@@ -40,10 +40,10 @@ func routeTable() []*route {
 
 		get("/api/database", (*exchange).listDatabases,
 			"include", "saved", "include_analytics", "include_editable_data_model", "exclude_uneditable_details",
-			"include_only_uploadable", "router_database_id@54-", "can-query@57-", "can-write-metadata@57-"),
+			"include_only_uploadable", "router_database_id@55-", "can-query@57-", "can-write-metadata@57-"),
 		get("/api/database/metadata", (*exchange).allMetadata).since(60).through(61),
 		denied(values, "/api/database/field-values", (*exchange).rows).since(60).through(61),
-		get("/api/database/:id", (*exchange).getDatabase, "include", "include_editable_data_model", "exclude_uneditable_details"),
+		get("/api/database/:id", (*exchange).getDatabase, "include", "include_editable_data_model@55-", "exclude_uneditable_details@55-"),
 		get("/api/database/:id/metadata", (*exchange).databaseMetadata, "include_hidden", "include_editable_data_model", "remove_inactive", "skip_fields"),
 		get("/api/database/:id/fields", (*exchange).databaseFields),
 		get("/api/database/:id/schemas", (*exchange).databaseSchemas, "include_hidden", "include_editable_data_model", "can-query@57-", "can-write-metadata@57-"),
@@ -55,7 +55,7 @@ func routeTable() []*route {
 
 		get("/api/table", (*exchange).listTables,
 			"term@57-", "visibility-type@57-", "data-layer@59-", "data-source@59-", "owner-user-id@59-", "owner-email@59-",
-			"orphan-only@57-", "unused-only@58-", "published-only@59-", "can-query@59-", "can-write@59-", "include-transform-targets@59-"),
+			"orphan-only@57-", "unused-only@58-", "published-only@61-", "can-query@59-", "can-write@59-", "include-transform-targets@60-"),
 		get("/api/table/:id", (*exchange).getTable, "include_editable_data_model"),
 		get("/api/table/:id/query_metadata", (*exchange).tableMetadata, "include_sensitive_fields", "include_hidden_fields", "include_editable_data_model"),
 		get("/api/table/:id/fks", (*exchange).tableKeys),
@@ -79,7 +79,7 @@ func routeTable() []*route {
 		get("/api/dashboard/public", (*exchange).publicDashboards).admin(),
 		get("/api/dashboard/embeddable", (*exchange).embeddableDashboards).admin(),
 		get("/api/dashboard/:id", (*exchange).getDashboard, "dashboard_load_id@51-"),
-		get("/api/dashboard/:id/items", (*exchange).dashboardItems, "models", "archived", "limit", "offset").since(53),
+		get("/api/dashboard/:id/items", (*exchange).dashboardItems, "limit", "offset").since(53),
 		denied(values, "/api/dashboard/:id/params/:key/values", (*exchange).rows),
 		denied(values, "/api/dashboard/:id/params/:key/search/:text", (*exchange).rows),
 
@@ -97,7 +97,7 @@ func routeTable() []*route {
 		get("/api/alert", (*exchange).listAlerts, "archived", "user_id"),
 		get("/api/alert/:id", (*exchange).getAlert),
 		get("/api/notification", (*exchange).listNotifications,
-			"creator_id", "recipient_id", "creator_or_recipient_id", "card_id", "include_inactive", "payload_type").since(54),
+			"creator_id", "recipient_id", "creator_or_recipient_id", "card_id", "include_inactive", "payload_type@55-").since(54),
 		denied("renders data", "/api/pulse/preview_card/:id", (*exchange).rows).through(58),
 		denied("renders data", "/api/pulse/preview_dashboard/:id", (*exchange).rows).through(58),
 

@@ -186,9 +186,10 @@ func (s *Server) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if base := s.cfg.BasePath; base != "" {
 		rest, ok := strings.CutPrefix(path, base)
 		if !ok || rest != "" && rest[0] != '/' {
+			x.out.w = rw
+			x.req = Request{Method: r.Method, Path: path, Query: r.URL.Query(), At: s.now()}
 			x.violate("outside of the mounted path")
-			x.status = http.StatusNotFound
-			http.Error(&x.out, "404 page not found", http.StatusNotFound)
+			x.plain(http.StatusNotFound, "404 page not found")
 			return
 		}
 		path = rest
