@@ -100,7 +100,7 @@ func (d *decoder) clause(n *node) *Expr {
 		}
 		return d.badReference(op)
 	case "aggregation", "aggregate-field":
-		return d.aggregationRef(options, args)
+		return aggregationRef(args)
 	case "segment", "metric", "measure":
 		return d.entity(op, options, args)
 	case "template-tag":
@@ -199,10 +199,10 @@ func (d *decoder) wrapField(n *node, op string, add func(*Field)) *Expr {
 		return d.badReference(op)
 	}
 	e := d.clause(n)
-	switch {
-	case e.Kind == FieldExpr:
+	switch e.Kind {
+	case FieldExpr:
 		add(e.Field)
-	case e.Kind == ExpressionExpr:
+	case ExpressionExpr:
 		if e.Field == nil {
 			e.Field = &Field{}
 		}
@@ -267,7 +267,7 @@ func (d *decoder) foreignKey(args []node) *Expr {
 	return d.wrapField(&args[1], "fk->", func(f *Field) { f.Source = source })
 }
 
-func (d *decoder) aggregationRef(options *node, args []node) *Expr {
+func aggregationRef(args []node) *Expr {
 	e := &Expr{Kind: AggregationExpr, Index: -1}
 	if len(args) == 0 {
 		return e

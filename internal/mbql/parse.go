@@ -339,13 +339,12 @@ func (d *decoder) orders(n *node) []Order {
 			continue
 		}
 		first, last := &o.items[0], &o.items[len(o.items)-1]
-		direction, ref := first, last
-		if !isDirection(first) && isDirection(last) {
+		direction, ref := first, &o.items[1]
+		switch {
+		case !isDirection(first) && isDirection(last):
 			direction, ref = last, first // ancient: [ref, "ascending"]
-		} else if o.items[1].isObject() && len(o.items) > 2 {
+		case o.items[1].isObject() && len(o.items) > 2:
 			ref = &o.items[2]
-		} else {
-			ref = &o.items[1]
 		}
 		if e := d.reference(ref); e != nil {
 			out = append(out, Order{Descending: strings.HasPrefix(kebab(direction.str()), "desc"), Expr: e})

@@ -23,7 +23,7 @@ func recordings(t *testing.T) string {
 
 func recorded(t *testing.T, path string) *Query {
 	t.Helper()
-	data, err := os.ReadFile(path) //nolint:gosec // a path below the corpus
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -123,13 +123,9 @@ func kindOfPath(file string) catalog.Kind {
 	return ""
 }
 
-func (c *collector) file(file string, size int64, open func() (io.ReadCloser, error)) {
+func (c *collector) file(file string, open func() (io.ReadCloser, error)) {
 	if strings.HasSuffix(strings.ToLower(file), ".json") {
-		c.metadataFile(file, size, open)
-		return
-	}
-	if size > maxFileBytes {
-		c.failed(file, fmt.Sprintf("it is larger than %d MB", maxFileBytes>>20))
+		c.metadataFile(file, open)
 		return
 	}
 	data, err := readAll(open)

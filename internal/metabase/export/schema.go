@@ -289,11 +289,7 @@ func (c *collector) named(known map[string]bool, id string) {
 }
 
 // metadataFile reads table_metadata.json, the flat form of the metadata tree.
-func (c *collector) metadataFile(file string, size int64, open func() (io.ReadCloser, error)) {
-	if size > maxJSONBytes {
-		c.failed(file, fmt.Sprintf("it is larger than %d MB", maxJSONBytes>>20))
-		return
-	}
+func (c *collector) metadataFile(file string, open func() (io.ReadCloser, error)) {
 	f, err := open()
 	if err != nil {
 		c.failed(file, "it cannot be read from the disk")
@@ -301,8 +297,13 @@ func (c *collector) metadataFile(file string, size int64, open func() (io.ReadCl
 	}
 	defer func() { _ = f.Close() }()
 	var m metadata
-	if err := json.NewDecoder(io.LimitReader(f, maxJSONBytes)).Decode(&m); err != nil {
-		c.failed(file, "it is broken JSON, or not a table of metadata")
+	limited := &io.LimitedReader{R: f, N: maxJSONBytes}
+	if err := json.NewDecoder(limited).Decode(&m); err != nil {
+		reason := "it is broken JSON, or not a table of metadata"
+		if limited.N <= 0 {
+			reason = fmt.Sprintf("it is larger than %d MB", maxJSONBytes>>20)
+		}
+		c.failed(file, reason)
 		return
 	}
 	c.metadata(file, &m)

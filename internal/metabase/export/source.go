@@ -29,7 +29,7 @@ const (
 // walker visits the files of a folder or archive that may hold content.
 type walker struct {
 	ctx   context.Context //nolint:containedctx // lives for one call of Read
-	visit func(name string, size int64, open func() (io.ReadCloser, error))
+	visit func(name string, open func() (io.ReadCloser, error))
 	skip  func(what, reason string, expected bool)
 	files int
 	links int
@@ -84,16 +84,11 @@ func (w *walker) folder(location string) error {
 		case !d.Type().IsRegular() || !wanted(name):
 			return nil
 		}
-		info, err := d.Info()
-		if err != nil {
-			w.skip(name, "it cannot be read", false)
-			return nil
-		}
 		if w.files++; w.files > maxFiles {
 			w.skip(location, "it holds more files than any real export", false)
 			return fs.SkipAll
 		}
-		w.visit(name, info.Size(), func() (io.ReadCloser, error) { return root.Open(filepath.FromSlash(name)) })
+		w.visit(name, func() (io.ReadCloser, error) { return root.Open(filepath.FromSlash(name)) })
 		return nil
 	})
 	if w.links > 0 {
@@ -142,7 +137,7 @@ func (w *walker) archive(location string) error {
 			w.skip(filepath.Base(location), "it holds more files than any real export", false)
 			return nil
 		}
-		w.visit(name, header.Size, func() (io.ReadCloser, error) { return io.NopCloser(archive), nil })
+		w.visit(name, func() (io.ReadCloser, error) { return io.NopCloser(archive), nil })
 	}
 }
 
