@@ -59,7 +59,7 @@ func (c *Client) Collections(ctx context.Context) ([]*catalog.Collection, []cata
 		for _, a := range found {
 			switch {
 			case a.ID == root.ID:
-				if a.Name != "" {
+				if a.Name != "" && i == 0 {
 					root.Name = a.Name
 				}
 			case !known[a.ID]:

@@ -78,14 +78,7 @@ func valueEnd(b []byte, i int) int {
 	for i < len(b) {
 		switch b[i] {
 		case '"':
-			i++
-			for i < len(b) && b[i] != '"' {
-				if b[i] == '\\' {
-					i++
-				}
-				i++
-			}
-			i = min(i+1, len(b))
+			i = stringEnd(b, i+1)
 			if depth == 0 {
 				return i
 			}
@@ -108,6 +101,26 @@ func valueEnd(b []byte, i int) int {
 			i++
 		default:
 			i++
+		}
+	}
+	return len(b)
+}
+
+// stringEnd returns the index behind the quote that ends the string whose text
+// begins at i.
+func stringEnd(b []byte, i int) int {
+	for i < len(b) {
+		quote := bytes.IndexByte(b[i:], '"')
+		if quote < 0 {
+			return len(b)
+		}
+		end := i + quote
+		slashes := 0
+		for end-slashes > i && b[end-slashes-1] == '\\' {
+			slashes++
+		}
+		if i = end + 1; slashes%2 == 0 {
+			return i
 		}
 	}
 	return len(b)
