@@ -67,6 +67,9 @@ type lexer struct {
 func (l *lexer) next() string {
 	for l.pos < len(l.text) {
 		rest := l.text[l.pos:]
+		if wordByte[rest[0]] {
+			return l.word(rest)
+		}
 		switch c := rest[0]; {
 		case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v':
 			l.pos++
@@ -91,19 +94,14 @@ func (l *lexer) next() string {
 				return l.take(n)
 			}
 			return l.take(wordEnd(rest))
-		case isWord(rest):
-			n := wordEnd(rest)
-			// E'..', N'..', r"..": the prefix belongs to the string.
-			if n <= 2 && n < len(rest) && rest[n] == '\'' {
-				escapes := l.backslash || strings.ContainsAny(rest[:n], "eE")
-				return l.take(n + quotedEnd(rest[n:], '\'', escapes))
-			}
-			return l.take(n)
 		case c >= utf8.RuneSelf:
 			r, n := utf8.DecodeRuneInString(rest)
 			if unicode.IsSpace(r) || r == '\ufeff' {
 				l.pos += n
 				continue
+			}
+			if unicode.IsLetter(r) || unicode.IsDigit(r) {
+				return l.word(rest)
 			}
 			return l.take(n)
 		default:
@@ -111,6 +109,17 @@ func (l *lexer) next() string {
 		}
 	}
 	return ""
+}
+
+// word reads a name, a number or a string with a prefix: the E of E'..', the N
+// of N'..' and the r of r".." belong to the string.
+func (l *lexer) word(rest string) string {
+	n := wordEnd(rest)
+	if n <= 2 && n < len(rest) && rest[n] == '\'' {
+		escapes := l.backslash || strings.ContainsAny(rest[:n], "eE")
+		return l.take(n + quotedEnd(rest[n:], '\'', escapes))
+	}
+	return l.take(n)
 }
 
 func (l *lexer) take(n int) string {
@@ -211,20 +220,29 @@ func isLetterOrDigit(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }
 
-func isWord(s string) bool {
-	if s[0] < utf8.RuneSelf {
-		return s[0] == '_' || s[0] == '@' || isLetterOrDigit(s[0])
+// wordByte are the ASCII characters a word may start with.
+var wordByte = func() (table [256]bool) {
+	for c := range byte(utf8.RuneSelf) {
+		table[c] = c == '_' || c == '@' || isLetterOrDigit(c)
 	}
-	r, _ := utf8.DecodeRuneInString(s)
-	return unicode.IsLetter(r) || unicode.IsDigit(r)
-}
+	return table
+}()
 
 // wordEnd is at least 1.
 func wordEnd(s string) int {
-	for i, r := range s {
-		if i > 0 && r != '_' && r != '$' && r != '@' && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.Is(unicode.Mn, r) {
+	for i := 0; i < len(s); {
+		if c := s[i]; c < utf8.RuneSelf {
+			if !wordByte[c] && c != '$' && i > 0 {
+				return i
+			}
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if i > 0 && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.Is(unicode.Mn, r) {
 			return i
 		}
+		i += n
 	}
 	return len(s)
 }
@@ -236,6 +254,9 @@ var operators = [...]string{
 }
 
 func operatorEnd(s string) int {
+	if len(s) < 2 || strings.IndexByte("<>=:|-#@&~*.!?/", s[1]) < 0 {
+		return 1 // most punctuation stands alone
+	}
 	for _, o := range operators {
 		if strings.HasPrefix(s, o) {
 			return len(o)
