@@ -2,7 +2,6 @@ package export
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -16,15 +15,17 @@ import (
 
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/errs"
-	"github.com/metalens/metalens/internal/secret"
 )
 
 // Options shape [Read]. The zero value is the safe default.
 type Options struct {
-	Exclude         []string         // collections by entity id; they and everything below are left out
-	IncludePersonal bool             // keep personal collections
-	PersonKey       secret.Value     // keys the pseudonyms of people; without it they are a plain hash of the address
-	Now             func() time.Time // nil = time.Now
+	Exclude         []string // collections by entity id; they and everything below are left out
+	IncludePersonal bool     // keep personal collections
+	// Pseudonym turns a person's e-mail address, in lower case, into an id that
+	// tells nothing of it, the same each time; nil = a plain hash, which only
+	// somebody who knows the address can confirm.
+	Pseudonym func(address string) string
+	Now       func() time.Time // nil = time.Now
 }
 
 // Read reads an export: a folder, or the .tar.gz archive of one. What cannot be
@@ -86,6 +87,9 @@ type collector struct {
 }
 
 func newCollector(o Options) *collector {
+	if o.Pseudonym == nil {
+		o.Pseudonym = plainHash
+	}
 	return &collector{
 		options: o, snapshot: &catalog.Snapshot{Usage: map[catalog.Ref]catalog.Usage{}},
 		origin: map[catalog.Ref]string{}, databases: map[string]*catalog.Database{}, tables: map[string]*tableEntry{}, people: map[string]bool{}, unknown: map[string]int{},
@@ -263,18 +267,14 @@ func (c *collector) person(v *value) string {
 	if address == "" {
 		return ""
 	}
-	var sum []byte
-	if c.options.PersonKey.IsZero() {
-		h := sha256.Sum256([]byte("metalens person\x00" + address))
-		sum = h[:]
-	} else {
-		h := hmac.New(sha256.New, []byte(c.options.PersonKey.Expose()))
-		h.Write([]byte(address))
-		sum = h.Sum(nil)
-	}
-	id := "p_" + hex.EncodeToString(sum[:6])
+	id := c.options.Pseudonym(address)
 	c.people[id] = true
 	return id
+}
+
+func plainHash(address string) string {
+	sum := sha256.Sum256([]byte("metalens person\x00" + address))
+	return "p_" + hex.EncodeToString(sum[:6])
 }
 
 // finish settles what needs all files: tables with their columns, collections

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -272,12 +273,16 @@ func (v *value) append(b []byte) []byte {
 	return append(b, "null"...)
 }
 
+// appendText writes a text without escaping <, > and &: operators are full of
+// them, and nothing here is HTML.
 func appendText(b []byte, s string) []byte {
-	out, err := json.Marshal(s)
-	if err != nil { // texts always marshal
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil { // texts always encode
 		return append(b, `""`...)
 	}
-	return append(b, out...)
+	return append(b, bytes.TrimSuffix(out.Bytes(), []byte("\n"))...)
 }
 
 func textValue(s string) value { return value{kind: text, text: s} }
