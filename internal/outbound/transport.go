@@ -111,7 +111,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}}
 	send := req.Clone(httptrace.WithClientTrace(req.Context(), trace))
-	if send.Body != nil && send.ContentLength < 0 {
+	if send.Body != nil && send.Body != http.NoBody && send.ContentLength <= 0 { // a length of 0 means unknown then
 		send.Body = &countedBody{ReadCloser: send.Body, n: &x.sent}
 	}
 	inner := t.secure
