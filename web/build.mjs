@@ -37,7 +37,7 @@ const manifest = {
 
 const options = {
   absWorkingDir: here,
-  entryPoints: ["src/app.css", "src/app.ts"],
+  entryPoints: ["src/app.css", "src/app.ts", "src/mark.svg"],
   outdir: out,
   bundle: true,
   minify: true,
@@ -45,7 +45,7 @@ const options = {
   sourcemap: false,
   legalComments: "inline",
   target: ["chrome123", "firefox121", "safari17.5"],
-  loader: { ".woff2": "file", ".svg": "file" },
+  loader: { ".woff2": "file", ".svg": "copy" },
   entryNames: "[name]-[hash]",
   assetNames: "[name]-[hash]",
   charset: "utf8",

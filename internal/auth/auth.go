@@ -89,10 +89,10 @@ func rank(r store.Role) int {
 
 // Config is what a [Service] needs.
 type Config struct {
-	Users    Users     // required
-	Sessions scs.Store // required; must be an scs.IterableStore or scs.IterableCtxStore for the list of sessions
-	Audit    Auditor   // optional
-	Secure   bool      // sessions travel over TLS: __Host- cookie with the Secure flag
+	Users    Users        // required
+	Sessions SessionStore // required
+	Audit    Auditor      // optional
+	Secure   bool         // sessions travel over TLS: __Host- cookie with the Secure flag
 	Idle     time.Duration
 	Lifetime time.Duration
 	Hash     HashParams // zero = [DefaultHashParams]
@@ -105,6 +105,7 @@ type Service struct {
 	users    Users
 	audit    Auditor
 	sessions *scs.SessionManager
+	store    SessionStore
 	idle     time.Duration
 	hasher   *hasher
 	throttle *throttle
@@ -147,6 +148,7 @@ func New(cfg Config) (*Service, error) {
 		users:    cfg.Users,
 		audit:    cfg.Audit,
 		sessions: newSessionManager(cfg),
+		store:    cfg.Sessions,
 		idle:     cfg.Idle,
 		hasher:   h,
 		throttle: newThrottle(cfg.Now),

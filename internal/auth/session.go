@@ -2,13 +2,9 @@ package auth
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -20,12 +16,9 @@ import (
 
 // Names of session values.
 const (
-	keyUser    = "user"
-	keySince   = "since"
-	keySeen    = "seen"
-	keyAgent   = "agent"
-	keyAddress = "address"
-	keyFlash   = "flash"
+	keyUser  = "user"
+	keySeen  = "seen"
+	keyFlash = "flash"
 )
 
 // seenStep is how often a session's last use is written: reading pages must not
@@ -35,11 +28,25 @@ const seenStep = 5 * time.Minute
 // deviceLife is how long a browser is remembered as one that logged in.
 const deviceLife = 365 * 24 * time.Hour
 
+// SessionStore keeps sessions; it stores hashes of tokens, never tokens.
+type SessionStore interface {
+	scs.CtxStore
+	// UserSessions lists the live sessions of a user, the newest first;
+	// currentToken marks the asking one.
+	UserSessions(ctx context.Context, user store.UserID, currentToken string) ([]store.SessionInfo, error)
+	// BindSession notes whose a stored session is and where it came from.
+	BindSession(ctx context.Context, token string, user store.UserID, agent, address string) error
+	// EndSession ends one session of a user by its list id; errs.NotFound for an
+	// unknown one.
+	EndSession(ctx context.Context, user store.UserID, id string) error
+	// EndSessions ends all sessions of a user but one and says how many.
+	EndSessions(ctx context.Context, user store.UserID, exceptToken string) (int, error)
+}
+
 func newSessionManager(cfg Config) *scs.SessionManager {
 	m := scs.New()
 	m.Store = cfg.Sessions
 	m.Lifetime = cfg.Lifetime
-	m.HashTokenInStore = true
 	m.Cookie.Name = CookieName(cfg.Secure)
 	m.Cookie.HttpOnly = true
 	m.Cookie.Secure = cfg.Secure
@@ -91,10 +98,7 @@ func (s *Service) Begin(w http.ResponseWriter, r *http.Request, id Identity, add
 	}
 	now := s.now().UTC()
 	s.sessions.Put(ctx, keyUser, string(id.User))
-	s.sessions.Put(ctx, keySince, now.Unix())
 	s.sessions.Put(ctx, keySeen, now.Unix())
-	s.sessions.Put(ctx, keyAgent, clip(r.UserAgent(), 300))
-	s.sessions.Put(ctx, keyAddress, addr.String())
 	device := s.DeviceOf(r)
 	if len(device) != len(randomText()) {
 		device = randomText()
@@ -104,7 +108,7 @@ func (s *Service) Begin(w http.ResponseWriter, r *http.Request, id Identity, add
 		Name: s.deviceCookie(), Value: device, Path: "/", MaxAge: int(deviceLife / time.Second),
 		HttpOnly: true, Secure: s.sessions.Cookie.Secure, SameSite: http.SameSiteLaxMode,
 	})
-	return nil
+	return s.bind(r, id, addr)
 }
 
 // Current returns who the request's session belongs to; the zero Identity when
@@ -155,60 +159,45 @@ func (s *Service) End(ctx context.Context, addr netip.Addr) error {
 }
 
 // Rotate gives the session a new token, after a change of privilege.
-func (s *Service) Rotate(ctx context.Context) error {
+func (s *Service) Rotate(r *http.Request, id Identity, addr netip.Addr) error {
+	ctx := r.Context()
 	if err := s.sessions.RenewToken(ctx); err != nil {
 		return fmt.Errorf("renew session: %w", err)
+	}
+	return s.bind(r, id, addr)
+}
+
+// bind tells the store whose session this is. The session has to be stored for
+// that, so it is committed at once.
+func (s *Service) bind(r *http.Request, id Identity, addr netip.Addr) error {
+	token, _, err := s.sessions.Commit(r.Context())
+	if err != nil {
+		return fmt.Errorf("store session: %w", err)
+	}
+	if err := s.store.BindSession(r.Context(), token, id.User, clip(r.UserAgent(), 300), addr.String()); err != nil {
+		return fmt.Errorf("bind session: %w", err)
 	}
 	return nil
 }
 
-// Session is one login of an account.
-type Session struct {
-	ID        string // names the session in lists; not its token
-	Since     time.Time
-	SeenAt    time.Time
-	UserAgent string
-	Address   string
-	Current   bool
-}
-
-// Sessions lists the logins of the identity, the last used first.
-func (s *Service) Sessions(ctx context.Context, id Identity) ([]Session, error) {
-	current := publicID(hashToken(s.sessions.Token(ctx)))
-	var list []Session
-	err := s.eachSession(ctx, id.User, func(sctx context.Context, stored string) error {
-		name := publicID(stored)
-		list = append(list, Session{
-			ID:        name,
-			Since:     time.Unix(s.sessions.GetInt64(sctx, keySince), 0).UTC(),
-			SeenAt:    time.Unix(s.sessions.GetInt64(sctx, keySeen), 0).UTC(),
-			UserAgent: s.sessions.GetString(sctx, keyAgent),
-			Address:   s.sessions.GetString(sctx, keyAddress),
-			Current:   name == current,
-		})
-		return nil
-	})
+// Sessions lists the logins of the identity, the newest first.
+func (s *Service) Sessions(ctx context.Context, id Identity) ([]store.SessionInfo, error) {
+	list, err := s.store.UserSessions(ctx, id.User, s.sessions.Token(ctx))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list sessions: %w", err)
 	}
-	slices.SortFunc(list, func(a, b Session) int {
-		if c := b.SeenAt.Compare(a.SeenAt); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
 	return list, nil
 }
 
 // Revoke ends one login of the identity by its list id; an unknown id is
 // errs.NotFound.
 func (s *Service) Revoke(ctx context.Context, id Identity, session string, addr netip.Addr) error {
-	n, err := s.revoke(ctx, id, func(name string) bool { return name == session })
-	if err != nil {
-		return err
+	err := s.store.EndSession(ctx, id.User, session)
+	if errs.KindOf(err) == errs.NotFound {
+		return errs.Wrap(err, errs.NotFound, "no_session", "This session has ended already.", "Reload the page.")
 	}
-	if n == 0 {
-		return errs.New(errs.NotFound, "no_session", "This session has ended already.", "Reload the page.")
+	if err != nil {
+		return fmt.Errorf("end session: %w", err)
 	}
 	s.record(ctx, id, "sessions_revoked", addr)
 	return nil
@@ -216,53 +205,14 @@ func (s *Service) Revoke(ctx context.Context, id Identity, session string, addr 
 
 // RevokeOthers ends every login of the identity but the present one and says how many.
 func (s *Service) RevokeOthers(ctx context.Context, id Identity, addr netip.Addr) (int, error) {
-	current := publicID(hashToken(s.sessions.Token(ctx)))
-	n, err := s.revoke(ctx, id, func(name string) bool { return name != current })
+	n, err := s.store.EndSessions(ctx, id.User, s.sessions.Token(ctx))
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("end sessions: %w", err)
 	}
-	s.record(ctx, id, "sessions_revoked", addr)
+	if n > 0 {
+		s.record(ctx, id, "sessions_revoked", addr)
+	}
 	return n, nil
-}
-
-func (s *Service) revoke(ctx context.Context, id Identity, match func(name string) bool) (int, error) {
-	var doomed []string
-	err := s.eachSession(ctx, id.User, func(_ context.Context, stored string) error {
-		if match(publicID(stored)) {
-			doomed = append(doomed, stored)
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	for _, stored := range doomed {
-		if err := s.deleteStored(ctx, stored); err != nil {
-			return 0, fmt.Errorf("end session: %w", err)
-		}
-	}
-	return len(doomed), nil
-}
-
-func (s *Service) deleteStored(ctx context.Context, stored string) error {
-	if c, ok := s.sessions.Store.(scs.CtxStore); ok {
-		return c.DeleteCtx(ctx, stored)
-	}
-	return s.sessions.Store.Delete(stored)
-}
-
-// eachSession calls fn with the stored (hashed) token of every session of a user.
-func (s *Service) eachSession(ctx context.Context, user store.UserID, fn func(sctx context.Context, stored string) error) error {
-	err := s.sessions.Iterate(ctx, func(sctx context.Context) error {
-		if s.sessions.GetString(sctx, keyUser) != string(user) {
-			return nil
-		}
-		return fn(sctx, s.sessions.Token(sctx))
-	})
-	if err != nil {
-		return fmt.Errorf("list sessions: %w", err)
-	}
-	return nil
 }
 
 // Flash keeps a message for the next page of this session.
@@ -273,17 +223,6 @@ func (s *Service) Flash(ctx context.Context, message string) {
 // TakeFlash returns the kept message and forgets it.
 func (s *Service) TakeFlash(ctx context.Context) string {
 	return s.sessions.PopString(ctx, keyFlash)
-}
-
-// hashToken is the form in which the session manager hands a token to its store.
-func hashToken(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
-func publicID(stored string) string {
-	sum := sha256.Sum256([]byte("session id\x00" + stored))
-	return hex.EncodeToString(sum[:8])
 }
 
 func clip(s string, n int) string {

@@ -29,12 +29,20 @@ const permissions = "accelerometer=(), autoplay=(), camera=(), display-capture=(
 func protect(cfg Config, site *page.Site, mux *http.ServeMux, files http.Handler) http.Handler {
 	app := missing(site, mux)
 	app = cfg.Auth.Load(app, func(w http.ResponseWriter, r *http.Request, err error) {
-		site.Handler(page.Public, func(*page.Request) error { return nil })
 		cfg.Logger.ErrorContext(r.Context(), "session store failed", "request_id", page.RequestID(r.Context()), "error", err)
 		http.Error(w, "MetaLens cannot reach its store. Try again in a moment.", http.StatusServiceUnavailable)
 	})
 	app = packed(app)
 	origin := http.NewCrossOriginProtection()
+	for _, host := range cfg.Hosts {
+		scheme := "http://"
+		if cfg.Secure {
+			scheme = "https://" // a proxy may have taken TLS off
+		}
+		if err := origin.AddTrustedOrigin(scheme + host); err != nil {
+			cfg.Logger.Warn("host name is no origin", "host", host, "error", err)
+		}
+	}
 	origin.SetDenyHandler(plainError(http.StatusForbidden, "This form was sent from another site. Open MetaLens itself and try again."))
 	app = origin.Handler(app)
 	outer := http.NewServeMux()

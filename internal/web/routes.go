@@ -3,7 +3,15 @@ package web
 import (
 	"net/http"
 
+	"github.com/metalens/metalens/internal/web/account"
+	"github.com/metalens/metalens/internal/web/browse"
+	"github.com/metalens/metalens/internal/web/connections"
+	"github.com/metalens/metalens/internal/web/egress"
+	"github.com/metalens/metalens/internal/web/findings"
+	"github.com/metalens/metalens/internal/web/overview"
 	"github.com/metalens/metalens/internal/web/page"
+	"github.com/metalens/metalens/internal/web/scans"
+	"github.com/metalens/metalens/internal/web/setup"
 )
 
 // route is one line of the table: a pattern, who may use it, what answers.
@@ -13,10 +21,61 @@ type route struct {
 	Func    page.Func
 }
 
-func routes(cfg Config, _ *page.Site) []route {
+// routes is the table of all pages. Below /c/{conn} the connection is loaded,
+// and checked to be the viewer's organization's, before the function runs; so it
+// is below /connections/{conn} and /setup/scan/{conn}.
+func routes(cfg Config) []route {
+	me := account.New(cfg.Auth)
+	conns := connections.New(cfg.Connections, cfg.Scans)
+	first := setup.New(cfg.Auth, conns, cfg.Connections, cfg.Scans, cfg.Sample)
+	scan := scans.New(cfg.Scans, cfg.Changes)
+	found := findings.New(cfg.Findings, cfg.Checks, browse.NewDirectory(cfg.Library), cfg.Overview)
+	home := overview.New(cfg.Overview, cfg.Findings, cfg.Checks, cfg.Scans, cfg.Changes)
+	assets := browse.New(cfg.Library, cfg.History, cfg.Search, cfg.Findings, cfg.Checks)
+	ledger := egress.New(cfg.Ledger)
 	return []route{
-		{"GET /{$}", page.Viewer, func(q *page.Request) error { return q.Redirect("/connections") }},
+		{"GET /{$}", page.Public, first.Home},
 		{"POST /theme", page.Public, theme(cfg.Secure)},
+
+		{"GET /setup", page.Public, first.Owner},
+		{"POST /setup", page.Public, first.CreateOwner},
+		{"GET /setup/connection", page.Admin, first.Connection},
+		{"POST /setup/connection", page.Admin, first.CreateConnection},
+		{"POST /setup/sample", page.Admin, first.UseSample},
+		{"GET /setup/scan/{conn}/{scan}", page.Viewer, first.Scan},
+
+		{"GET /login", page.Public, me.LoginForm},
+		{"POST /login", page.Public, me.Login},
+		{"POST /logout", page.Public, me.Logout},
+		{"GET /account", page.Viewer, me.Show},
+		{"POST /account/password", page.Viewer, me.ChangePassword},
+		{"POST /account/sessions/revoke-others", page.Viewer, me.RevokeOthers},
+		{"POST /account/sessions/{session}/revoke", page.Viewer, me.Revoke},
+
+		{"GET /connections", page.Viewer, conns.List},
+		{"GET /connections/new", page.Admin, conns.Create},
+		{"POST /connections", page.Admin, conns.Insert},
+		{"POST /connections/test", page.Admin, conns.Test},
+		{"GET /connections/{conn}", page.Admin, conns.Edit},
+		{"POST /connections/{conn}", page.Admin, conns.Update},
+		{"GET /connections/{conn}/delete", page.Admin, conns.ConfirmDelete},
+		{"POST /connections/{conn}/delete", page.Admin, conns.Delete},
+
+		{"GET /c/{conn}", page.Viewer, home.Show},
+		{"GET /c/{conn}/findings", page.Viewer, found.List},
+		{"POST /c/{conn}/findings/ignore", page.Editor, found.Ignore},
+		{"POST /c/{conn}/findings/unignore", page.Editor, found.Unignore},
+		{"POST /c/{conn}/findings/assign", page.Editor, found.Assign},
+		{"GET /c/{conn}/findings/{fingerprint}", page.Viewer, found.Show},
+		{"GET /c/{conn}/not-evaluated", page.Viewer, found.NotEvaluated},
+		{"GET /c/{conn}/catalog", page.Viewer, assets.List},
+		{"GET /c/{conn}/catalog/{kind}/{id}", page.Viewer, assets.Show},
+		{"GET /c/{conn}/scans", page.Viewer, scan.List},
+		{"POST /c/{conn}/scans", page.Editor, scan.Start},
+		{"GET /c/{conn}/scans/{scan}", page.Viewer, scan.Show},
+		{"POST /c/{conn}/scans/{scan}/cancel", page.Editor, scan.Cancel},
+		{"GET /c/{conn}/scans/{scan}/events", page.Viewer, scan.Events},
+		{"GET /c/{conn}/egress", page.Viewer, ledger.List},
 	}
 }
 
@@ -34,7 +93,7 @@ func theme(secure bool) page.Func {
 			cookie.MaxAge = -1
 		}
 		http.SetCookie(q.W, cookie)
-		if q.R.Header.Get("Accept") == "application/json" {
+		if q.R.Header.Get("X-Requested-With") == "fetch" {
 			q.W.WriteHeader(http.StatusNoContent)
 			return nil
 		}

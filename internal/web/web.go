@@ -116,7 +116,7 @@ func New(cfg Config) (http.Handler, error) {
 		ClientAddr: func(r *http.Request) netip.Addr { return clientAddr(r, cfg.TrustedProxies) },
 	})
 	mux := http.NewServeMux()
-	for _, r := range routes(cfg, site) {
+	for _, r := range routes(cfg) {
 		mux.Handle(r.Pattern, site.Handler(r.Access, r.Func))
 	}
 	return protect(cfg, site, mux, files.Handler()), nil

@@ -16,7 +16,7 @@ type Query struct {
 	Connection store.ConnectionID
 	State      store.FindingState // empty = all
 	Checks     []string           // any of these checks; empty = all
-	NotChecks  []string           // none of these
+	Families   []string           // any of these families, as codes: USE, BRK, …; empty = all
 	Severities []finding.Severity // any of these; empty = all
 	Text       string             // in message, asset name or path
 	Asset      catalog.Ref        // zero = all

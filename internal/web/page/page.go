@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -214,9 +215,12 @@ func (q *Request) Page(status int, title, nav string, body templ.Component, opti
 }
 
 // Bare answers with a page without navigation, for the first run and the login.
-func (q *Request) Bare(status int, title string, body templ.Component) error {
+func (q *Request) Bare(status int, title string, body templ.Component, options ...Option) error {
 	frame := q.bareFrame()
 	frame.Title = title
+	for _, o := range options {
+		o(&frame)
+	}
 	return q.Render(status, ui.Bare(frame, body))
 }
 
@@ -364,7 +368,7 @@ func Theme(r *http.Request) string {
 	return ""
 }
 
-// Status translates an error to an HTTP status.
+// StatusOf translates an error to an HTTP status.
 func StatusOf(err error) int {
 	switch errs.KindOf(err) {
 	case errs.Invalid:
@@ -404,7 +408,7 @@ func (s *Site) fail(q *Request, err error) {
 	q.W.Header().Set("Cache-Control", "no-store")
 	var throttled *auth.ThrottledError
 	if errors.As(err, &throttled) {
-		q.W.Header().Set("Retry-After", fmt.Sprint(int(throttled.RetryAfter.Seconds())+1))
+		q.RetryAfter(throttled.RetryAfter)
 	}
 	if _, ok := q.Fragment(); ok {
 		if rerr := q.Render(status, ui.ErrorBox(view)); rerr == nil {
@@ -445,3 +449,14 @@ func RequestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
 }
+
+// RetryAfter tells the caller when to come back.
+func (q *Request) RetryAfter(d time.Duration) {
+	q.W.Header().Set("Retry-After", strconv.Itoa(int(d.Seconds())+1))
+}
+
+// Refresh makes browsers without scripts load the page again after some seconds.
+func Refresh(seconds int) Option { return func(f *ui.Frame) { f.Refresh = seconds } }
+
+// Clock returns the time now; [Request.Now] stands still at the request's start.
+func (q *Request) Clock() time.Time { return q.site.cfg.Now().UTC() }

@@ -27,6 +27,7 @@ type Frame struct {
 	Flash       *Flash
 	Search      string // text in the search field
 	Wide        bool   // the content uses the whole width
+	Refresh     int    // seconds after which browsers without scripts reload; 0 = never
 }
 
 // Viewer is who looks.
