@@ -339,8 +339,11 @@ func TestItems(t *testing.T) {
 		want        bool
 	}{
 		{old, "", true}, // no dashboard questions yet: a card like any other
-		{mid, "", false}, {mid, "?show_dashboard_questions=true", true}, {mid, "?show-dashboard-questions=true", false},
-		{fresh, "?show_dashboard_questions=true", false}, {fresh, "?show-dashboard-questions=true", true},
+		{mid, "", false},
+		{mid, "?show_dashboard_questions=true", true},
+		{mid, "?show-dashboard-questions=true", false},
+		{fresh, "?show_dashboard_questions=true", false},
+		{fresh, "?show-dashboard-questions=true", true},
 	} {
 		if got := has(tt.base, tt.query); got != tt.want {
 			t.Errorf("%s: dashboard question listed %v, want %v", tt.query, got, tt.want)
@@ -742,7 +745,7 @@ func TestSubPathCompressionAndConcurrency(t *testing.T) {
 	if s.Busy() <= 0 || s.BytesSent() == 0 {
 		t.Error("busy time and bytes are measured")
 	}
-	if resp, err := http.Get(strings.TrimSuffix(base, "/bi") + "/api/card"); err != nil || resp.StatusCode != 404 {
+	if resp, err := http.Get(strings.TrimSuffix(base, "/bi") + "/api/card"); err != nil || resp.StatusCode != http.StatusNotFound {
 		t.Errorf("outside of the sub-path: %v %v", resp, err)
 	} else {
 		_ = resp.Body.Close()

@@ -332,10 +332,10 @@ func TestConvertedQueriesGetFreshIds(t *testing.T) {
 	get := func(id int) string {
 		return string(decode[cardQuery](t, base, "/api/card/"+itoa(id)+"?ignore_view=true").Query)
 	}
-	if get(1) == get(1) {
+	if first, second := get(1), get(1); first == second {
 		t.Error("a converted query had the same ids twice")
 	}
-	if get(2) != get(2) {
+	if first, second := get(2), get(2); first != second {
 		t.Error("a query saved as MBQL 5 changed its ids")
 	}
 }

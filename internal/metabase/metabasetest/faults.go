@@ -2,7 +2,6 @@ package metabasetest
 
 import (
 	"compress/gzip"
-
 	"net"
 	"net/http"
 	"path"

@@ -17,19 +17,45 @@ var (
 	genDimensions = []string{"month", "week", "day", "country", "channel", "product", "team", "plan", "cohort", "device", "region", "segment", "campaign", "warehouse", "agent", "source"}
 
 	genFields = []genField{
-		{"email", "type/Text", "text", "type/Email"}, {"first_name", "type/Text", "text", "type/Name"}, {"last_name", "type/Text", "text", "type/Name"},
-		{"country", "type/Text", "text", "type/Country"}, {"city", "type/Text", "text", "type/City"}, {"currency", "type/Text", "text", "type/Category"},
-		{"channel", "type/Text", "text", "type/Category"}, {"plan", "type/Text", "text", "type/Category"}, {"quantity", "type/Integer", "int4", "type/Quantity"},
-		{"price", "type/Decimal", "numeric", "type/Currency"}, {"discount", "type/Decimal", "numeric", "type/Discount"}, {"tax", "type/Decimal", "numeric", ""},
-		{"is_active", "type/Boolean", "bool", ""}, {"is_test", "type/Boolean", "bool", ""}, {"updated_at", "type/DateTime", "timestamp", "type/UpdatedTimestamp"},
-		{"deleted_at", "type/DateTime", "timestamp", "type/DeletionTimestamp"}, {"valid_from", "type/Date", "date", ""}, {"valid_to", "type/Date", "date", ""},
-		{"name", "type/Text", "text", "type/Name"}, {"description", "type/Text", "text", "type/Description"}, {"score", "type/Float", "float8", "type/Score"},
-		{"latitude", "type/Float", "float8", "type/Latitude"}, {"longitude", "type/Float", "float8", "type/Longitude"}, {"url", "type/Text", "text", "type/URL"},
-		{"payload", "type/JSON", "jsonb", "type/SerializedJSON"}, {"source", "type/Text", "text", "type/Source"}, {"device", "type/Text", "text", "type/Category"},
-		{"duration_seconds", "type/Integer", "int4", ""}, {"cost", "type/Decimal", "numeric", "type/Cost"}, {"margin", "type/Decimal", "numeric", ""},
-		{"phone", "type/Text", "text", ""}, {"birth_date", "type/Date", "date", "type/Birthdate"}, {"ip_address", "type/IPAddress", "inet", ""},
-		{"notes", "type/Text", "text", ""}, {"rating", "type/Integer", "int4", "type/Score"}, {"weight", "type/Decimal", "numeric", ""},
-		{"warehouse", "type/Text", "text", "type/Category"}, {"region", "type/Text", "text", "type/State"}, {"postal_code", "type/Text", "text", "type/ZipCode"},
+		{"email", "type/Text", "text", "type/Email"},
+		{"first_name", "type/Text", "text", "type/Name"},
+		{"last_name", "type/Text", "text", "type/Name"},
+		{"country", "type/Text", "text", "type/Country"},
+		{"city", "type/Text", "text", "type/City"},
+		{"currency", "type/Text", "text", "type/Category"},
+		{"channel", "type/Text", "text", "type/Category"},
+		{"plan", "type/Text", "text", "type/Category"},
+		{"quantity", "type/Integer", "int4", "type/Quantity"},
+		{"price", "type/Decimal", "numeric", "type/Currency"},
+		{"discount", "type/Decimal", "numeric", "type/Discount"},
+		{"tax", "type/Decimal", "numeric", ""},
+		{"is_active", "type/Boolean", "bool", ""},
+		{"is_test", "type/Boolean", "bool", ""},
+		{"updated_at", "type/DateTime", "timestamp", "type/UpdatedTimestamp"},
+		{"deleted_at", "type/DateTime", "timestamp", "type/DeletionTimestamp"},
+		{"valid_from", "type/Date", "date", ""},
+		{"valid_to", "type/Date", "date", ""},
+		{"name", "type/Text", "text", "type/Name"},
+		{"description", "type/Text", "text", "type/Description"},
+		{"score", "type/Float", "float8", "type/Score"},
+		{"latitude", "type/Float", "float8", "type/Latitude"},
+		{"longitude", "type/Float", "float8", "type/Longitude"},
+		{"url", "type/Text", "text", "type/URL"},
+		{"payload", "type/JSON", "jsonb", "type/SerializedJSON"},
+		{"source", "type/Text", "text", "type/Source"},
+		{"device", "type/Text", "text", "type/Category"},
+		{"duration_seconds", "type/Integer", "int4", ""},
+		{"cost", "type/Decimal", "numeric", "type/Cost"},
+		{"margin", "type/Decimal", "numeric", ""},
+		{"phone", "type/Text", "text", ""},
+		{"birth_date", "type/Date", "date", "type/Birthdate"},
+		{"ip_address", "type/IPAddress", "inet", ""},
+		{"notes", "type/Text", "text", ""},
+		{"rating", "type/Integer", "int4", "type/Score"},
+		{"weight", "type/Decimal", "numeric", ""},
+		{"warehouse", "type/Text", "text", "type/Category"},
+		{"region", "type/Text", "text", "type/State"},
+		{"postal_code", "type/Text", "text", "type/ZipCode"},
 	}
 )
 
@@ -135,8 +161,10 @@ func (g *generator) nativeCard(c *Card) {
 	c.Query = &Query{DatabaseID: t.DatabaseID, Stages: []Stage{{SQL: strings.TrimSpace(s.String()), Tags: uniqueTags(s.tags)}}}
 	if g.chance(10) {
 		c.Results = []ResultColumn{
-			{Name: "dimension", BaseType: "type/Text"}, {Name: "total", BaseType: "type/Decimal"},
-			{Name: "n_rows", BaseType: "type/BigInteger"}, {Name: "average", BaseType: "type/Decimal"},
+			{Name: "dimension", BaseType: "type/Text"},
+			{Name: "total", BaseType: "type/Decimal"},
+			{Name: "n_rows", BaseType: "type/BigInteger"},
+			{Name: "average", BaseType: "type/Decimal"},
 		}
 	} else {
 		c.Results = g.tableResults(t)

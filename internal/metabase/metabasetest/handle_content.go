@@ -546,8 +546,6 @@ func (x *exchange) getDocument() {
 	x.notFound()
 }
 
-func (e *encoder) raw0(json string) { e.elemRaw(json) }
-
 // references lists what a query uses.
 type references struct{ cards, segments, metrics []int }
 

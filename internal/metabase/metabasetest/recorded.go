@@ -1,7 +1,9 @@
 package metabasetest
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -68,8 +70,7 @@ func (s *Recorded) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	rw.Header().Set("Content-Type", contentType)
 	rw.WriteHeader(req.Status)
-	n, _ := rw.Write(text)
-	req.Bytes = int64(n)
+	req.Bytes, _ = io.Copy(rw, bytes.NewReader(text))
 	s.rec.add(req, max(time.Since(began)-s.cfg.Latency, 0))
 }
 

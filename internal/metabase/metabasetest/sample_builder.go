@@ -79,6 +79,7 @@ func checked() cardOption { return func(_ *sampleBuilder, c *Card) { c.Verified 
 func archived() cardOption {
 	return func(_ *sampleBuilder, c *Card) { c.Archived, c.ArchivedDirectly = true, true }
 }
+
 func public(by string) cardOption {
 	return func(b *sampleBuilder, c *Card) {
 		c.PublicUUID, c.MadePublicBy = uuidOf("public card", c.ID+len(b.cards)), b.who[by]

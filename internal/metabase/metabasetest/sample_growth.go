@@ -35,8 +35,10 @@ join spend s using (campaign_id)
 left join earned e using (campaign_id)
 order by revenue desc`, by("Pieter"), used(17, 210), age(380, 380))
 	b.mbql("campaigns", "Ad spend by channel", "marketing.ad_spend", Stage{
-		Joins: []Join{{Alias: "Campaigns", SourceTable: b.table("marketing.campaigns").ID,
-			Conditions: []Expr{Call("=", b.f("marketing.ad_spend.campaign_id"), b.f("marketing.campaigns.campaign_id").Joined("Campaigns"))}}},
+		Joins: []Join{{
+			Alias: "Campaigns", SourceTable: b.table("marketing.campaigns").ID,
+			Conditions: []Expr{Call("=", b.f("marketing.ad_spend.campaign_id"), b.f("marketing.campaigns.campaign_id").Joined("Campaigns"))},
+		}},
 		Aggregation: []Expr{Call("sum", b.f("marketing.ad_spend.cost"))},
 		Breakout:    []Expr{b.f("marketing.ad_spend.day").By("week"), b.f("marketing.campaigns.channel").Joined("Campaigns")},
 	}, display("area"), lena, desc("Weekly cost."), used(380, 1))
@@ -185,10 +187,14 @@ from analytics.product_reviews r join analytics.products p using (product_id)
 where r.rating < 3 and r.created_at > now() - interval '14 days' order by r.created_at desc`, by("Claire"), used(180, 1))
 	b.mbql("product", "Average rating by brand", "product_reviews", Stage{
 		Joins: []Join{
-			{Alias: "Products", SourceTable: b.table("products").ID, Strategy: "inner-join",
-				Conditions: []Expr{Call("=", b.f("product_reviews.product_id"), b.f("products.product_id").Joined("Products"))}},
-			{Alias: "Brands", SourceTable: b.table("brands").ID,
-				Conditions: []Expr{Call("=", b.f("products.brand_id").Joined("Products"), b.f("brands.brand_id").Joined("Brands"))}},
+			{
+				Alias: "Products", SourceTable: b.table("products").ID, Strategy: "inner-join",
+				Conditions: []Expr{Call("=", b.f("product_reviews.product_id"), b.f("products.product_id").Joined("Products"))},
+			},
+			{
+				Alias: "Brands", SourceTable: b.table("brands").ID,
+				Conditions: []Expr{Call("=", b.f("products.brand_id").Joined("Products"), b.f("brands.brand_id").Joined("Brands"))},
+			},
 		},
 		Aggregation: []Expr{Call("avg", b.f("product_reviews.rating")), Count()},
 		Breakout:    []Expr{b.f("brands.name").Joined("Brands")},

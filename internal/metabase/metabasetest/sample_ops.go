@@ -14,8 +14,10 @@ group by 1, 2 order by 1`,
 		desc("Share of parcels delivered by the promised day."), checked(), used(540, 0), slow(1700))
 	b.mbql("ops", "Open orders", "orders", Stage{
 		Aggregation: []Expr{Count()},
-		Filters: []Expr{Call("is-null", b.f("orders.shipped_at")), Call("is-null", b.f("orders.cancelled_at")),
-			Call("<", b.f("orders.created_at"), Call("relative-datetime", Num(-2), Text("day")))},
+		Filters: []Expr{
+			Call("is-null", b.f("orders.shipped_at")), Call("is-null", b.f("orders.cancelled_at")),
+			Call("<", b.f("orders.created_at"), Call("relative-datetime", Num(-2), Text("day"))),
+		},
 	}, display("scalar"), mateusz, used(690, 0))
 	b.sql("ops", "Stock-outs today", `
 select p.sku, p.name, v.size, v.colour, w.name as warehouse

@@ -53,8 +53,10 @@ left join analytics.categories k on k.category_id = p.category_id
 where {{snippet: valid orders}}`,
 		model(), by("Emily"), desc("One row per order line with brand, category and margin."), checked(), used(520, 1), slow(2900))
 	b.mbql("models", "Tickets", "support.tickets", Stage{
-		Joins: []Join{{Alias: "Agents", SourceTable: b.table("support.agents").ID, Fields: "all",
-			Conditions: []Expr{Call("=", b.f("support.tickets.agent_id"), b.f("support.agents.agent_id").Joined("Agents"))}}},
+		Joins: []Join{{
+			Alias: "Agents", SourceTable: b.table("support.agents").ID, Fields: "all",
+			Conditions: []Expr{Call("=", b.f("support.tickets.agent_id"), b.f("support.agents.agent_id").Joined("Agents"))},
+		}},
 		Filters: []Expr{Call("not-null", b.f("support.tickets.opened_at"))},
 	}, model(), by("Rafael"), desc("Tickets with the agent who solved them."), used(130, 3))
 	b.mbql("models", "Web sessions (old tracking)", "daily_revenue", Stage{}, model(), by("Jonas"), unused(), age(900, 880))
@@ -149,7 +151,7 @@ ORDER BY 1`,
 		display("line"), by("Jonas"), used(9, 400), age(760, 740))
 	b.mbql("exec", "Orders today", "orders", Stage{
 		Aggregation: []Expr{Count()},
-		Filters:     []Expr{SegmentRef(1), Expr{Op: "time-interval", Args: []Expr{b.f("orders.created_at"), Text("current"), Text("day")}}},
+		Filters:     []Expr{SegmentRef(1), {Op: "time-interval", Args: []Expr{b.f("orders.created_at"), Text("current"), Text("day")}}},
 	}, display("scalar"), by("Ingrid"), used(2210, 0), slow(95))
 	b.mbql("exec", "Revenue by country", "orders", Stage{
 		Aggregation: []Expr{Call("sum", b.f("orders.gross_amount"))}, Breakout: []Expr{b.f("orders.shipping_country")},

@@ -53,7 +53,8 @@ func tiny() *World {
 	db := w.AddDatabase(&Database{Name: "Shop", Engine: "postgres"})
 	orders := w.AddTable(&Table{DatabaseID: db.ID, Schema: "public", Name: "orders", Fields: []*Field{
 		{Name: "id", BaseType: "type/Integer", SemanticType: "type/PK", PrimaryKey: true},
-		{Name: "status"}, {Name: "created_at", BaseType: "type/DateTime"},
+		{Name: "status"},
+		{Name: "created_at", BaseType: "type/DateTime"},
 	}})
 	w.AddCard(&Card{Name: "Orders", CreatorID: p.ID, Query: Structured(db.ID, Stage{
 		SourceTable: orders.ID, Filters: []Expr{Call("!=", Column(orders.Fields[1]), Text("cancelled"))},

@@ -65,12 +65,11 @@ func parseVersion(s string, major int, enterprise bool) version {
 func (v version) from(major int) bool  { return v.major >= major }
 func (v version) until(major int) bool { return v.major <= major }
 
-func (v version) mbql5() bool         { return v.from(57) }
-func (v version) jsonErrors() bool    { return v.from(59) }
-func (v version) kebab() bool         { return v.from(64) }
-func (v version) apiKeys() bool       { return v.from(49) }
-func (v version) notifications() bool { return v.from(54) }
-func (v version) metricCards() bool   { return v.from(50) }
+func (v version) mbql5() bool       { return v.from(57) }
+func (v version) jsonErrors() bool  { return v.from(59) }
+func (v version) kebab() bool       { return v.from(64) }
+func (v version) apiKeys() bool     { return v.from(49) }
+func (v version) metricCards() bool { return v.from(50) }
 
 // archivedDirectly: the recorded 0.50.5 does not have the key yet.
 func (v version) archivedDirectly() bool { return v.from(51) }
