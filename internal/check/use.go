@@ -28,7 +28,6 @@ type Verdict struct {
 func (p *Pass) Judge(a catalog.Asset, after time.Duration) Verdict {
 	u := p.Use(a)
 	var v Verdict
-	v.Rhythm, after = p.stretch(a, after)
 	v.Views = u.Views
 	switch {
 	case !u.Known:
@@ -51,6 +50,10 @@ func (p *Pass) Judge(a catalog.Asset, after time.Duration) Verdict {
 		return v
 	}
 	v.Days = int(p.Now.Sub(v.Since) / day)
+	if p.Now.Sub(created(a)) <= after || !u.Last.IsZero() && p.Now.Sub(u.Last) <= after {
+		return v // in use or young, whatever its rhythm
+	}
+	v.Rhythm, after = p.stretch(a, after)
 	v.Idle = p.Now.Sub(v.Since) > after
 	if !v.Idle && u.Last.IsZero() && p.Now.Sub(created(a)) > after {
 		v.Unknown = fmt.Sprintf("The server has counted its use for %s only; this takes %s.",
