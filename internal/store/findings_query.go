@@ -91,6 +91,9 @@ func (tx *Tx) findingCondition(q FindingQuery) *condition {
 	c.and("connection_id = ?", q.Connection)
 	in(c, "state", q.States)
 	in(c, "check_id", q.Checks)
+	for _, check := range q.NotChecks {
+		c.and("check_id <> ?", check)
+	}
 	in(c, "family", q.Families)
 	in(c, "asset_kind", q.Kinds)
 	if len(q.Severities) > 0 {

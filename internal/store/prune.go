@@ -63,7 +63,7 @@ func (tx *Tx) forgetSeq(ctx context.Context, conn ConnectionID, seq int64) (int,
 	if before == 0 {
 		// The oldest scan: nothing is a patch against what goes.
 		n, err := tx.exec(ctx, `DELETE FROM asset_versions WHERE org_id = $1 AND connection_id = $2 AND from_seq <= $3
-			AND coalesce(to_seq, $4) <= $4`, tx.org, conn, seq, after)
+			AND coalesce(to_seq, $5) <= $4`, tx.org, conn, seq, after, int64(math.MaxInt64))
 		return int(n), err
 	}
 	return tx.cutVersions(ctx, conn, before, seq, after)
@@ -74,7 +74,7 @@ func (tx *Tx) forgetSeq(ctx context.Context, conn ConnectionID, seq int64) (int,
 func (tx *Tx) cutVersions(ctx context.Context, conn ConnectionID, before, seq, after int64) (int, error) {
 	var keys []assetKey
 	err := tx.rows(ctx, `SELECT DISTINCT asset_key FROM asset_versions WHERE org_id = $1 AND connection_id = $2
-		AND ((from_seq > $3 AND from_seq <= $4 AND coalesce(to_seq, $5) <= $5) OR ($5 = $6 AND to_seq > $3))`,
+		AND ((from_seq > $3 AND from_seq <= $4 AND coalesce(to_seq, $6) <= $5) OR ($5 = $6 AND to_seq > $3))`,
 		[]any{tx.org, conn, before, seq, after, int64(math.MaxInt64)}, func(r *sql.Rows) error {
 			var key []byte
 			err := r.Scan(&key)
@@ -224,8 +224,9 @@ func (tx *Tx) pruneScans(ctx context.Context, before int64, report *PruneReport)
 // pruneTexts empties the findings that no kept scan can have reported, and,
 // when no scan is left, what was derived from the last one.
 func (tx *Tx) pruneTexts(ctx context.Context, conn ConnectionID, before int64) error {
-	if _, err := tx.exec(ctx, `UPDATE findings SET body = NULL, collections = '' WHERE org_id = $1 AND connection_id = $2
-		AND last_seen_at < $3 AND body IS NOT NULL`, tx.org, conn, before); err != nil {
+	// The hash goes too, so that a finding that fires again gets its text back.
+	if _, err := tx.exec(ctx, `UPDATE findings SET body = NULL, body_hash = $4, collections = '' WHERE org_id = $1 AND connection_id = $2
+		AND last_seen_at < $3 AND body IS NOT NULL`, tx.org, conn, before, []byte{0}); err != nil {
 		return err
 	}
 	newest, err := tx.newestSeq(ctx, conn)
@@ -237,11 +238,12 @@ func (tx *Tx) pruneTexts(ctx context.Context, conn ConnectionID, before int64) e
 		`DELETE FROM connection_facts WHERE org_id = $1 AND connection_id = $2`,
 		`DELETE FROM asset_versions WHERE org_id = $1 AND connection_id = $2`,
 		`DELETE FROM findings WHERE org_id = $1 AND connection_id = $2 AND state <> 'ignored' AND assignee = ''`,
-		`UPDATE findings SET body = NULL, collections = '' WHERE org_id = $1 AND connection_id = $2`,
 	} {
 		if _, err := tx.exec(ctx, query, tx.org, conn); err != nil {
 			return err
 		}
 	}
-	return nil
+	_, err = tx.exec(ctx, `UPDATE findings SET body = NULL, body_hash = $3, collections = '' WHERE org_id = $1 AND connection_id = $2`,
+		tx.org, conn, []byte{0})
+	return err
 }

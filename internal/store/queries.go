@@ -52,6 +52,7 @@ type FindingQuery struct {
 	Connection  ConnectionID
 	States      []FindingState
 	Checks      []string
+	NotChecks   []string // all but these
 	Families    []string // first letters of the check id: USE, BRK, …
 	Severities  []finding.Severity
 	Confidences []finding.Confidence

@@ -55,10 +55,13 @@ func (tx *Tx) ReplaceSearch(ctx context.Context, conn ConnectionID, docs []Searc
 			return fmt.Errorf("write a search document: %w", err)
 		}
 		list := docWords(d)
+		k := key(d.Asset)
+		if old := have[k]; old != nil && old.kept { // twice in docs: the first counts
+			continue
+		}
 		for _, w := range list {
 			vocabulary[w] = struct{}{}
 		}
-		k := key(d.Asset)
 		sum := content(nil, text)[:assetKeySize]
 		views := sql.NullInt64{}
 		if d.Views != nil {
@@ -66,8 +69,6 @@ func (tx *Tx) ReplaceSearch(ctx context.Context, conn ConnectionID, docs []Searc
 		}
 		old := have[k]
 		switch {
-		case old != nil && old.kept: // twice in docs: the first counts
-			continue
 		case old != nil && bytes.Equal(old.hash, sum):
 			old.kept = true
 			if old.views == views && old.trust == int64(d.Trust) {

@@ -22,6 +22,7 @@ type snapshotHead struct {
 	FinishedAt time.Time            `json:"finished_at"`
 	Gaps       []catalog.Gap        `json:"gaps,omitempty"`
 	Requests   catalog.RequestStats `json:"requests"`
+	Marks      catalog.Marks        `json:"marks"`
 }
 
 // version identifies the current version of an asset.
@@ -72,7 +73,7 @@ func (tx *Tx) CommitSnapshot(ctx context.Context, scan ScanID, s *catalog.Snapsh
 	if err := tx.commitUsage(ctx, conn, seq, s.Usage); err != nil {
 		return ChangeCounts{}, fmt.Errorf("commit the usage of a scan: %w", err)
 	}
-	head := snapshotHead{Instance: s.Instance, StartedAt: s.StartedAt, FinishedAt: s.FinishedAt, Gaps: s.Gaps, Requests: s.Requests}
+	head := snapshotHead{Instance: s.Instance, StartedAt: s.StartedAt, FinishedAt: s.FinishedAt, Gaps: s.Gaps, Requests: s.Requests, Marks: s.Marks}
 	sealed, err := tx.sealJSON("scans.head", string(scan), head)
 	if err != nil {
 		return ChangeCounts{}, err

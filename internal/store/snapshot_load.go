@@ -60,7 +60,7 @@ func (tx *Tx) LoadSnapshot(ctx context.Context, scan ScanID) (*catalog.Snapshot,
 	if err := tx.openJSON("scans.head", string(scan), sealed, &head); err != nil {
 		return nil, err
 	}
-	s := &catalog.Snapshot{Instance: head.Instance, StartedAt: head.StartedAt, FinishedAt: head.FinishedAt, Gaps: head.Gaps, Requests: head.Requests}
+	s := &catalog.Snapshot{Instance: head.Instance, StartedAt: head.StartedAt, FinishedAt: head.FinishedAt, Gaps: head.Gaps, Requests: head.Requests, Marks: head.Marks}
 	if err := tx.loadAssets(ctx, conn, seq, s); err != nil {
 		return nil, fmt.Errorf("load a snapshot: %w", err)
 	}
