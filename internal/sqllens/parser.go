@@ -1,6 +1,9 @@
 package sqllens
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // maxDepth bounds the nesting of expressions and queries. Deeper text is
 // skipped and the result marked incomplete.
@@ -11,6 +14,15 @@ type Problem struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 	Span    *Span  `json:"span,omitempty"`
+}
+
+// MarshalJSON prints the span as [start, end].
+func (p Problem) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Code    string    `json:"code"`
+		Message string    `json:"message"`
+		Span    *spanPair `json:"span,omitempty"`
+	}{p.Code, p.Message, (*spanPair)(p.Span)})
 }
 
 // parser reads one token list. It never fails: where it does not know how to go

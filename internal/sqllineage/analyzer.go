@@ -19,14 +19,18 @@ import (
 // cardCatalog marks the references that stand for questions instead of tables.
 const cardCatalog = "\x00card"
 
+// maxSchemas is how many databases' schemas an analyzer keeps indexed. A graph
+// asks for its databases again and again, and never for those of another scan.
+const maxSchemas = 64
+
 // Analyzer implements [lineage.SQLAnalyzer]. It is safe for concurrent use and
-// keeps the indexed schema of every database it met; use one per snapshot.
+// keeps the indexed schemas of the databases it met last.
 type Analyzer struct {
 	mu      sync.Mutex
 	schemas map[*lineage.SQLSchema]*schema
 }
 
-// New returns an analyzer for one snapshot.
+// New returns an analyzer.
 func New() *Analyzer {
 	return &Analyzer{schemas: map[*lineage.SQLSchema]*schema{}}
 }
@@ -73,6 +77,9 @@ func (a *Analyzer) schema(in *lineage.SQLSchema) *schema {
 		list = append(list, st)
 	}
 	s.index = sqllens.NewSchema(s.dialect, list, "", defaultSchema(s.dialect, in.Tables))
+	if len(a.schemas) >= maxSchemas {
+		clear(a.schemas)
+	}
 	a.schemas[in] = s
 	return s
 }

@@ -1,0 +1,297 @@
+package sqllens
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// InspectRequest is one input line of `metalens sql inspect`.
+type InspectRequest struct {
+	ID             string         `json:"id,omitempty"`
+	Dialect        string         `json:"dialect"`
+	SQL            string         `json:"sql"`
+	Schema         *InspectSchema `json:"schema,omitempty"`
+	DefaultCatalog string         `json:"default_catalog,omitempty"`
+	DefaultSchema  string         `json:"default_schema,omitempty"`
+}
+
+// InspectSchema is the schema a request brings along.
+type InspectSchema struct {
+	Tables []InspectTable `json:"tables"`
+}
+
+// InspectTable is one table of it.
+type InspectTable struct {
+	Catalog string          `json:"catalog,omitempty"`
+	Schema  string          `json:"schema,omitempty"`
+	Name    string          `json:"name"`
+	Columns []InspectColumn `json:"columns"`
+}
+
+// InspectColumn is a column, written as a name or as an object with a type.
+type InspectColumn struct {
+	Name string `json:"name"`
+	Type string `json:"type,omitempty"`
+}
+
+// UnmarshalJSON takes both spellings.
+func (c *InspectColumn) UnmarshalJSON(data []byte) error {
+	if len(data) > 0 && data[0] == '"' {
+		return json.Unmarshal(data, &c.Name)
+	}
+	type plain InspectColumn
+	if err := json.Unmarshal(data, (*plain)(c)); err != nil {
+		return err
+	}
+	if c.Name == "" {
+		return errors.New("a column has no name")
+	}
+	return nil
+}
+
+// InspectAnswer is one output line of `metalens sql inspect`.
+type InspectAnswer struct {
+	ID          string              `json:"id,omitempty"`
+	DialectUsed Dialect             `json:"dialect_used"`
+	Recovered   bool                `json:"recovered"`
+	Resolved    bool                `json:"resolved"`
+	Statements  []InspectStatement  `json:"statements"`
+	Unresolved  []InspectUnresolved `json:"unresolved"`
+	Errors      []Problem           `json:"errors"`
+}
+
+// InspectStatement is one statement of the text.
+type InspectStatement struct {
+	Kind     StatementKind      `json:"kind"`
+	Span     spanPair           `json:"span"`
+	Tables   []InspectTableUse  `json:"tables"`
+	Columns  []InspectColumnUse `json:"columns"`
+	Outputs  []InspectOutput    `json:"outputs"`
+	Cards    []string           `json:"cards"`
+	Snippets []string           `json:"snippets"`
+	Tags     []InspectTag       `json:"tags"`
+}
+
+// spanPair prints a span as [start, end].
+type spanPair Span
+
+// MarshalJSON implements [json.Marshaler].
+func (s spanPair) MarshalJSON() ([]byte, error) { return json.Marshal([2]int{s.Start, s.End}) }
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (s *spanPair) UnmarshalJSON(data []byte) error {
+	var pair [2]int
+	if err := json.Unmarshal(data, &pair); err != nil {
+		return err
+	}
+	s.Start, s.End = pair[0], pair[1]
+	return nil
+}
+
+// InspectTableUse is a physical table that a statement names.
+type InspectTableUse struct {
+	TableRef
+	Access string   `json:"access"` // read, write
+	Span   spanPair `json:"span"`
+}
+
+// InspectColumnUse is a physical column that a statement names.
+type InspectColumnUse struct {
+	Table  *TableRef `json:"table"`
+	Column string    `json:"column"`
+	Use    Use       `json:"use"`
+	Span   spanPair  `json:"span"`
+}
+
+// InspectOutput is one column of the outermost query.
+type InspectOutput struct {
+	Name    string          `json:"name"`
+	Sources []InspectSource `json:"sources"`
+	Star    bool            `json:"star,omitempty"`
+	Target  *InspectSource  `json:"target,omitempty"`
+}
+
+// InspectSource is a physical column that a value comes from.
+type InspectSource struct {
+	Table  *TableRef `json:"table"`
+	Column string    `json:"column"`
+}
+
+// InspectTag is a template tag with every place it stands at.
+type InspectTag struct {
+	Name     string     `json:"name"`
+	Kind     TagKind    `json:"kind"`
+	Optional bool       `json:"optional"`
+	Spans    []spanPair `json:"spans"`
+}
+
+// InspectUnresolved is a name that could not be told.
+type InspectUnresolved struct {
+	Reason string   `json:"reason"`
+	Detail string   `json:"detail"`
+	Span   spanPair `json:"span"`
+}
+
+// Inspect answers one request. Text with optional blocks is read with all
+// blocks and with none, and the results are merged.
+func Inspect(in InspectRequest) InspectAnswer {
+	out := InspectAnswer{ID: in.ID, Statements: []InspectStatement{}, Unresolved: []InspectUnresolved{}, Errors: []Problem{}}
+	d, ok := ParseDialect(in.Dialect)
+	if !ok {
+		out.Errors = append(out.Errors, Problem{Code: "unknown_dialect", Message: "unknown dialect " + in.Dialect})
+		return out
+	}
+	out.DialectUsed = d
+	schema := in.schema(d)
+	tree := Parse(in.SQL, d, true)
+	out.add(tree, Resolve(tree, schema, nil))
+	if len(tree.Blocks) > 0 {
+		bare := Parse(in.SQL, d, false)
+		out.merge(bare, Resolve(bare, schema, nil))
+	}
+	out.tags(tree)
+	out.Recovered = tree.Recovered
+	out.Resolved = !out.Recovered && len(out.Unresolved) == 0
+	return out
+}
+
+func (in InspectRequest) schema(d Dialect) *Schema {
+	if in.Schema == nil {
+		if in.DefaultCatalog == "" && in.DefaultSchema == "" {
+			return nil
+		}
+		return NewSchema(d, nil, in.DefaultCatalog, in.DefaultSchema)
+	}
+	tables := make([]SchemaTable, 0, len(in.Schema.Tables))
+	for _, t := range in.Schema.Tables {
+		st := SchemaTable{TableRef: TableRef{Catalog: t.Catalog, Schema: t.Schema, Name: t.Name}}
+		for _, c := range t.Columns {
+			st.Columns = append(st.Columns, c.Name)
+		}
+		tables = append(tables, st)
+	}
+	return NewSchema(d, tables, in.DefaultCatalog, in.DefaultSchema)
+}
+
+func (a *InspectAnswer) add(tree *Tree, results []*Lineage) {
+	a.Errors = append(a.Errors, tree.Problems...)
+	for i, st := range tree.Statements {
+		s := InspectStatement{
+			Kind: st.Kind, Span: spanPair(st.Span), Tables: []InspectTableUse{}, Columns: []InspectColumnUse{},
+			Outputs: []InspectOutput{}, Cards: []string{}, Snippets: []string{}, Tags: []InspectTag{},
+		}
+		s.take(results[i])
+		for _, o := range results[i].Outputs {
+			s.Outputs = append(s.Outputs, inspectOutput(o))
+		}
+		a.Statements = append(a.Statements, s)
+		a.unresolved(results[i].Unresolved)
+	}
+}
+
+// merge adds what the variant without optional blocks has beyond the other.
+func (a *InspectAnswer) merge(tree *Tree, results []*Lineage) {
+	for i := range tree.Statements {
+		if i >= len(a.Statements) {
+			return
+		}
+		s := &a.Statements[i]
+		s.take(results[i])
+		for n, o := range results[i].Outputs {
+			if n >= len(s.Outputs) {
+				s.Outputs = append(s.Outputs, inspectOutput(o))
+				continue
+			}
+			for _, src := range inspectOutput(o).Sources {
+				if !containsSource(s.Outputs[n].Sources, src) {
+					s.Outputs[n].Sources = append(s.Outputs[n].Sources, src)
+				}
+			}
+		}
+		a.unresolved(results[i].Unresolved)
+	}
+}
+
+func containsSource(list []InspectSource, s InspectSource) bool {
+	return slices.ContainsFunc(list, func(o InspectSource) bool { return o.Column == s.Column && sameTable(o.Table, s.Table) })
+}
+
+// take adds the tables and columns of a lineage, each mention once.
+func (s *InspectStatement) take(l *Lineage) {
+	for _, t := range l.Tables {
+		use := InspectTableUse{TableRef: t.Table, Access: "read", Span: spanPair(t.Span)}
+		if t.Write {
+			use.Access = "write"
+		}
+		if !slices.Contains(s.Tables, use) {
+			s.Tables = append(s.Tables, use)
+		}
+	}
+	for _, c := range l.Columns {
+		use := InspectColumnUse{Table: c.Table, Column: c.Column, Use: c.Use, Span: spanPair(c.Span)}
+		if !slices.ContainsFunc(s.Columns, func(o InspectColumnUse) bool {
+			return o.Column == use.Column && o.Use == use.Use && o.Span == use.Span && sameTable(o.Table, use.Table)
+		}) {
+			s.Columns = append(s.Columns, use)
+		}
+	}
+}
+
+func inspectOutput(o Output) InspectOutput {
+	out := InspectOutput{Name: o.Name, Star: o.Star, Sources: []InspectSource{}}
+	for _, s := range o.Sources {
+		out.Sources = append(out.Sources, InspectSource(s))
+	}
+	slices.SortStableFunc(out.Sources, func(x, y InspectSource) int { return strings.Compare(x.text(), y.text()) })
+	if o.Target != nil {
+		target := InspectSource(*o.Target)
+		out.Target = &target
+	}
+	return out
+}
+
+func (s InspectSource) text() string {
+	if s.Table == nil {
+		return "\xff" + s.Column
+	}
+	return strings.Join([]string{s.Table.Catalog, s.Table.Schema, s.Table.Name, s.Column}, "\x00")
+}
+
+func (a *InspectAnswer) unresolved(list []Unresolved) {
+	for _, u := range list {
+		x := InspectUnresolved{u.Reason, u.Detail, spanPair(u.Span)}
+		if !slices.Contains(a.Unresolved, x) {
+			a.Unresolved = append(a.Unresolved, x)
+		}
+	}
+}
+
+// tags puts every tag of the text under the statement it stands in.
+func (a *InspectAnswer) tags(tree *Tree) {
+	for _, tag := range tree.Tags {
+		var s *InspectStatement
+		for i := range a.Statements {
+			if s == nil || a.Statements[i].Span.Start <= tag.Span.Start {
+				s = &a.Statements[i]
+			}
+		}
+		if s == nil {
+			return
+		}
+		switch {
+		case tag.Kind == TagCard && !slices.Contains(s.Cards, tag.CardID):
+			s.Cards = append(s.Cards, tag.CardID)
+		case tag.Kind == TagSnippet && !slices.Contains(s.Snippets, tag.Name):
+			s.Snippets = append(s.Snippets, tag.Name)
+		}
+		i := slices.IndexFunc(s.Tags, func(t InspectTag) bool { return t.Name == tag.Name && t.Kind == tag.Kind })
+		if i < 0 {
+			s.Tags = append(s.Tags, InspectTag{Name: tag.Name, Kind: tag.Kind, Optional: tag.Optional})
+			i = len(s.Tags) - 1
+		}
+		s.Tags[i].Optional = s.Tags[i].Optional && tag.Optional // needed once is needed
+		s.Tags[i].Spans = append(s.Tags[i].Spans, spanPair(tag.Span))
+	}
+}
