@@ -443,7 +443,7 @@ func TestBrokenFilesAreGaps(t *testing.T) {
 		"collections/cards/loop.yaml: it is broken: ",
 		"databases/x/fields/f.yaml: it does not say which column",
 		`1 files of kind "Hologram"`,
-		"huge.yaml: it is larger than 32 MB",
+		"huge.yaml: it is larger than 16 MB",
 		"table_metadata.json: it is broken JSON",
 	} {
 		if !strings.Contains(got, want) {

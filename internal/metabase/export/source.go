@@ -19,7 +19,7 @@ import (
 
 // Limits on a tree.
 const (
-	maxFileBytes  = 32 << 20
+	maxFileBytes  = 16 << 20
 	maxJSONBytes  = 512 << 20
 	maxTotalBytes = 4 << 30
 	maxFiles      = 500_000
