@@ -26,7 +26,11 @@ type Verdict struct {
 // It is unknown, not idle, when the counters are younger than the time asked
 // for, or when runs of our own blur them.
 func (p *Pass) Judge(a catalog.Asset, after time.Duration) Verdict {
-	u := p.Use(a)
+	return p.JudgeUse(a, p.Use(a), after)
+}
+
+// JudgeUse is [Pass.Judge] for a check that has better evidence of its own.
+func (p *Pass) JudgeUse(a catalog.Asset, u Use, after time.Duration) Verdict {
 	var v Verdict
 	v.Views = u.Views
 	switch {

@@ -1,6 +1,9 @@
 package use
 
 import (
+	"fmt"
+	"time"
+
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/check"
 	"github.com/metalens/metalens/internal/finding"
@@ -16,7 +19,8 @@ func USE003() check.Check {
 			Family: check.Usage,
 			Why: "A dashboard that nobody opens keeps all its questions alive: they cannot be archived as long as it shows them, and they " +
 				"break unseen.\n\nViews that MetaLens itself causes while scanning are subtracted. A subscription that reaches somebody, " +
-				"a public link or embedding counts as use.",
+				"a public link or embedding counts as use. Where the server does not keep the last view (0.50), the last run of the dashboard's " +
+				"questions takes its place: opening a dashboard runs them.",
 			Bad: `# opened last a year ago
 questions:
   - {id: 1, used: 365d}
@@ -47,6 +51,17 @@ subscriptions:
 					continue
 				}
 				v := p.Judge(d, p.Days("days"))
+				if u := p.Use(d); v.Unknown != "" && u.Known && !u.Timed && !u.Contaminated {
+					if byRuns := judgeByRuns(p, d, u); byRuns.Idle {
+						p.Report(d, check.Diagnostic{
+							Message:    fmt.Sprintf("None of its questions has run since %s, %s ago.", byRuns.Since.UTC().Format(time.DateOnly), check.Count(byRuns.Days, "day", "days")),
+							Evidence:   evidence(p, d, byRuns),
+							Confidence: finding.Likely,
+						})
+						undecided.Decided()
+						continue
+					}
+				}
 				switch {
 				case v.Unknown != "":
 					undecided.Add(d, v.Unknown)
@@ -62,4 +77,38 @@ subscriptions:
 			return nil
 		},
 	}
+}
+
+// judgeByRuns judges a dashboard by its questions: nobody can have viewed it
+// after the last of them ran. Where that was lately, nothing follows: a question
+// may have been run by itself.
+func judgeByRuns(p *check.Pass, d *catalog.Dashboard, u check.Use) check.Verdict {
+	if d.DetailUnread {
+		return check.Verdict{}
+	}
+	u.Timed = true
+	for _, c := range d.Cards {
+		if c.QuestionID == "" {
+			continue
+		}
+		q := p.Index.Question(c.QuestionID)
+		if q == nil {
+			return check.Verdict{}
+		}
+		run := p.Use(q)
+		if !run.Timed || run.Contaminated {
+			return check.Verdict{}
+		}
+		last := run.Last
+		if last.IsZero() {
+			last = run.Since
+		}
+		if last.After(u.Last) {
+			u.Last = last
+		}
+	}
+	if u.Last.IsZero() {
+		return check.Verdict{}
+	}
+	return p.JudgeUse(d, u, p.Days("days"))
 }
