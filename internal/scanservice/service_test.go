@@ -81,6 +81,40 @@ type setup struct {
 	reader  func(*metabase.Config)
 	options store.ConnectionOptions
 	draft   func(*connection.Draft)
+	store   *store.Store // shared by many cases; nil = a new one
+	org     store.OrgID
+}
+
+func newOrg(t *testing.T, s *store.Store) store.OrgID {
+	t.Helper()
+	var org store.Organization
+	err := s.InSystem(t.Context(), func(ctx context.Context, tx *store.SystemTx) (err error) {
+		org, err = tx.InsertOrganization(ctx, store.Organization{Name: "Larkspur"})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return org.ID
+}
+
+// openStore opens a store of its own for a test.
+func openStore(t *testing.T, now func() time.Time) *store.Store {
+	t.Helper()
+	set, err := keys.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), store.Config{Dir: t.TempDir(), Keys: set, Now: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
 }
 
 func newBench(t *testing.T, s setup) *bench {
@@ -92,30 +126,17 @@ func newBench(t *testing.T, s setup) *bench {
 	}
 	b.fake = metabasetest.NewServer(fake)
 	b.url = b.fake.Start(t)
-	set, err := keys.Generate()
-	if err != nil {
-		t.Fatal(err)
+	if b.store, b.org = s.store, s.org; b.store == nil {
+		b.store = openStore(t, b.now)
+		b.org = newOrg(t, b.store)
 	}
-	b.store, err = store.Open(t.Context(), store.Config{Dir: t.TempDir(), Keys: set, Now: b.now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	b.must(b.store.InSystem(t.Context(), func(ctx context.Context, tx *store.SystemTx) error {
-		org, err := tx.InsertOrganization(ctx, store.Organization{Name: "Larkspur"})
-		b.org = org.ID
-		return err
-	}))
 	opener := connection.Opener{Policy: outbound.Policy{AllowLoopback: true}, Now: b.now}
 	b.links = connection.New(connection.Config{Store: b.store, Opener: opener, Now: b.now})
-	draft := connection.Draft{Name: "Sample", URL: b.url, Credential: secret.New(metabasetest.DefaultKey), Options: s.options}
+	draft := connection.Draft{URL: b.url, Credential: secret.New(metabasetest.DefaultKey), Options: s.options}
 	if s.draft != nil {
 		s.draft(&draft)
 	}
+	var err error
 	b.conn, err = b.links.Create(t.Context(), b.org, connection.Actor{}, draft)
 	b.must(err)
 	config := scanservice.Config{
@@ -395,7 +416,7 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 // scan: it ends with a clear error and nothing stored, or with a snapshot and a
 // gap. It never hangs.
 func TestFaultMatrix(t *testing.T) {
-	probe := newBench(t, setup{})
+	probe := newBench(t, setup{fake: func(c *metabasetest.Config) { c.World = smallWorld() }})
 	probe.direct()
 	routes := map[string]bool{}
 	for _, r := range probe.fake.Requests() {
@@ -409,18 +430,21 @@ func TestFaultMatrix(t *testing.T) {
 	if len(list) < 18 {
 		t.Fatalf("only %d routes: %v", len(list), list)
 	}
+	shared := openStore(t, func() time.Time { return start })
+	org := newOrg(t, shared)
 	for _, kind := range metabasetest.FaultKinds() {
 		for _, route := range list {
 			t.Run(fmt.Sprintf("%s/%s", kind, strings.ReplaceAll(strings.TrimPrefix(route, "/api/"), "/", "_")), func(t *testing.T) {
 				t.Parallel()
-				faultCase(t, route, kind)
+				faultCase(t, shared, org, route, kind)
 			})
 		}
 	}
 }
 
-func faultCase(t *testing.T, route string, kind metabasetest.FaultKind) {
+func faultCase(t *testing.T, shared *store.Store, org store.OrgID, route string, kind metabasetest.FaultKind) {
 	b := newBench(t, setup{
+		store: shared, org: org,
 		fake: func(c *metabasetest.Config) {
 			c.World = smallWorld()
 			c.Faults = []metabasetest.Fault{{Route: route, Kind: kind, Size: 4 << 20, Delay: time.Millisecond, Status: 418, Body: "short and stout"}}
@@ -480,8 +504,22 @@ func leak(s *catalog.Snapshot) string {
 	return ""
 }
 
-// smallWorld is enough content for every route of a scan.
-func smallWorld() *metabasetest.World { return metabasetest.SampleCompany(start) }
+// smallWorld is just enough content for every route of a scan.
+func smallWorld() *metabasetest.World {
+	w := metabasetest.NewWorld(start.AddDate(-1, 0, 0))
+	author := w.AddPerson(&metabasetest.Person{First: "Ann", Last: "Lee"}).ID
+	shelf := w.AddCollection(&metabasetest.Collection{Name: "Sales"}).ID
+	db := w.AddDatabase(&metabasetest.Database{Name: "Shop", Engine: "postgres"})
+	orders := w.AddTable(&metabasetest.Table{DatabaseID: db.ID, Schema: "public", Name: "orders"})
+	w.AddField(orders, &metabasetest.Field{Name: "id", BaseType: "type/Integer", PrimaryKey: true})
+	plain := w.AddCard(&metabasetest.Card{Name: "Orders", CollectionID: shelf, CreatorID: author, ViewCount: 9, Query: metabasetest.Native(db.ID, "SELECT id FROM orders")})
+	w.AddCard(&metabasetest.Card{Name: "Built on a lost one", CreatorID: author, Query: metabasetest.Structured(db.ID, metabasetest.Stage{SourceCard: 999})})
+	w.AddCard(&metabasetest.Card{Name: "On a dropped table", CreatorID: author, Query: metabasetest.Structured(db.ID, metabasetest.Stage{SourceTable: 998})})
+	w.AddCard(&metabasetest.Card{Name: "Old", CreatorID: author, Archived: true, Query: metabasetest.Native(db.ID, "SELECT 1")})
+	w.AddDashboard(&metabasetest.Dashboard{Name: "Today", CollectionID: shelf, CreatorID: author, Cards: []*metabasetest.Dashcard{{CardID: plain.ID, Width: 4, Height: 4}}})
+	w.AddDashboard(&metabasetest.Dashboard{Name: "Empty", CreatorID: author})
+	return w
+}
 
 func TestFailureKeepsTheScanBefore(t *testing.T) {
 	b := newBench(t, setup{})
