@@ -18,6 +18,12 @@ func (c *Client) members(ctx context.Context, r route, each func(key string, val
 		return err
 	}
 	return c.read(ctx, req, func(dec *jsontext.Decoder) error {
+		if dec.PeekKind() != '{' {
+			if err := dec.SkipValue(); err != nil {
+				return err
+			}
+			return strange(r)
+		}
 		return eachKey(dec, func(key string) error {
 			val, err := dec.ReadValue()
 			if err != nil {
@@ -36,10 +42,12 @@ func (c *Client) groupsOf(ctx context.Context, r route, each func(group string, 
 		return err
 	}
 	return c.read(ctx, req, func(dec *jsontext.Decoder) error {
-		return eachKey(dec, func(key string) error {
-			if key != "groups" {
+		found := false
+		err := eachKey(dec, func(key string) error {
+			if key != "groups" || dec.PeekKind() != '{' {
 				return dec.SkipValue()
 			}
+			found = true
 			return eachKey(dec, func(group string) error {
 				val, err := dec.ReadValue()
 				if err != nil {
@@ -49,6 +57,10 @@ func (c *Client) groupsOf(ctx context.Context, r route, each func(group string, 
 				return nil
 			})
 		})
+		if err == nil && !found {
+			err = strange(r)
+		}
+		return err
 	})
 }
 

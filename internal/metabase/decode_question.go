@@ -2,6 +2,7 @@ package metabase
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -274,22 +275,16 @@ func (c *Client) questions(ctx context.Context, what string, req request, each E
 // gap when the server refuses it or has no such question.
 func (c *Client) Question(ctx context.Context, id string) (*catalog.Question, catalog.Usage, []catalog.Gap, error) {
 	what := "question " + id
-	req, err := routeCard.request(id, "ignore_view", "true")
-	if err != nil {
-		return nil, catalog.Usage{}, nil, err
+	// Reads counted as views up to 0.58 or so; a server that knows the parameter
+	// no more may refuse it.
+	query := []string{"ignore_view", "true"}
+	if c.major.Load() >= 60 {
+		query = nil
 	}
-	var f faults
-	var raw rawQuestion
-	err = c.read(ctx, req, func(dec *jsontext.Decoder) error {
-		val, err := dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		f = faults{}
-		raw = c.card(&f, val)
-		f.next()
-		return nil
-	})
+	raw, f, err := c.oneCard(ctx, id, query)
+	if statusOf(err) == http.StatusBadRequest && query != nil {
+		raw, f, err = c.oneCard(ctx, id, nil)
+	}
 	switch {
 	case err != nil:
 		gaps, err := c.single(ctx, err, what, catalog.KindQuestion)
@@ -300,6 +295,24 @@ func (c *Client) Question(ctx context.Context, id string) (*catalog.Question, ca
 		return nil, catalog.Usage{}, []catalog.Gap{excludedGap(what, catalog.KindQuestion)}, nil
 	}
 	return raw.question, raw.usage, f.gaps(what, catalog.KindQuestion), nil
+}
+
+func (c *Client) oneCard(ctx context.Context, id string, query []string) (raw rawQuestion, f faults, err error) {
+	req, err := routeCard.request(id, query...)
+	if err != nil {
+		return raw, f, err
+	}
+	err = c.read(ctx, req, func(dec *jsontext.Decoder) error {
+		val, err := dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		f = faults{}
+		raw = c.card(&f, val)
+		f.next()
+		return nil
+	})
+	return raw, f, err
 }
 
 // excludedGap is the gap of a single asset that lies in a collection that is

@@ -315,9 +315,11 @@ func (c *Client) Schema(ctx context.Context, databaseID string) ([]*catalog.Tabl
 	var raw []rawTable
 	seen := map[int64]bool{}
 	err = c.read(ctx, req, func(dec *jsontext.Decoder) error {
-		return eachKey(dec, func(key string) error {
-			switch key {
-			case "tables":
+		found := false
+		err := eachKey(dec, func(key string) error {
+			switch {
+			case key == "tables" && dec.PeekKind() == '[':
+				found = true
 				return eachStreamed(dec, func(val []byte) error {
 					t := c.table(&f, val)
 					f.next()
@@ -334,6 +336,10 @@ func (c *Client) Schema(ctx context.Context, databaseID string) ([]*catalog.Tabl
 				return dec.SkipValue()
 			}
 		})
+		if err == nil && !found {
+			err = strange(req.route)
+		}
+		return err
 	})
 	if err != nil {
 		gaps, err := c.single(ctx, err, what, catalog.KindTable)

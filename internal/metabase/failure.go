@@ -112,3 +112,9 @@ func (c *Client) brokenBody(ctx context.Context, err error, r route) error {
 			"A proxy before Metabase may change or cut answers; scan again, or use an address without it.")
 	}
 }
+
+// strange is JSON of another form than the route gives.
+func strange(r route) error {
+	return errs.New(errs.Unavailable, codeNotMetabase, "The answer to "+r.pattern+" has not the form that Metabase gives it.",
+		"Check that the address is Metabase's, and that no proxy answers in its place.")
+}

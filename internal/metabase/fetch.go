@@ -31,7 +31,7 @@ const (
 // answer is a successful response whose body is JSON, on its way in.
 type answer struct {
 	io.Reader
-	empty bool // 204, or no content at all
+	empty bool // 204
 	close func()
 }
 
@@ -235,7 +235,7 @@ func (c *Client) body(ctx context.Context, resp *http.Response, r route) (*answe
 	isJSON := kind == "application/json" || strings.HasSuffix(kind, "+json")
 	switch {
 	case len(trimmed) == 0 && len(head) < peekSize:
-		return &answer{Reader: strings.NewReader(""), empty: true, close: closeBody}, nil
+		return nil, c.brokenBody(ctx, io.ErrUnexpectedEOF, r)
 	case kind == "text/html" || trimmed0(trimmed) == '<':
 		return nil, notMetabase(head)
 	case !isJSON && trimmed0(trimmed) != '{' && trimmed0(trimmed) != '[':

@@ -71,7 +71,7 @@ func (c *Client) gapOf(ctx context.Context, err error, l lack) (catalog.Gap, boo
 		gap.Reason = "Metabase failed while answering"
 	default:
 		switch errs.CodeOf(err) {
-		case codeTooLarge, codeTruncated:
+		case codeTooLarge, codeTruncated, codeNotMetabase:
 			gap.Reason, _ = errs.PublicText(err)
 		default:
 			return gap, false

@@ -36,19 +36,25 @@ func (c *Client) elements(ctx context.Context, req request, each func(val []byte
 		case '[':
 			return eachStreamed(dec, each)
 		case '{':
-			return eachKey(dec, func(key string) error {
+			found := false
+			err := eachKey(dec, func(key string) error {
 				if (key == "data" || key == "items") && dec.PeekKind() == '[' {
+					found = true
 					return eachStreamed(dec, each)
 				}
 				return dec.SkipValue()
 			})
+			if err != nil || found {
+				return err
+			}
+			return strange(req.route)
 		case 'n':
 			return dec.SkipValue()
 		}
 		if err := dec.SkipValue(); err != nil {
 			return err
 		}
-		return notMetabase(nil)
+		return strange(req.route)
 	})
 	return err
 }
