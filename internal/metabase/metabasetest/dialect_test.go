@@ -276,6 +276,7 @@ type cardQuery struct {
 func TestBothDialectsOfEachQueryAgree(t *testing.T) {
 	for name, world := range map[string]func() *World{
 		"sample":    func() *World { return SampleCompany(testNow) },
+		"oddities":  func() *World { return Oddities(testNow) },
 		"generated": func() *World { return Generate(GenerateConfig{Seed: 3, Questions: 1500, Now: testNow}) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -150,7 +150,7 @@ func (d *dialect) stageBody(e *encoder, s *Stage) {
 			e.obj("expressions")
 			for _, x := range s.Expressions {
 				e.textKey(x.Name)
-				d.clause(e, x.Expr, "")
+				d.constant4(e, x.Expr)
 			}
 			e.close()
 		}
@@ -190,6 +190,22 @@ func (d *dialect) stageBody(e *encoder, s *Stage) {
 	if s.Limit > 0 {
 		e.int("limit", s.Limit)
 	}
+}
+
+// constant4 writes a custom column, which may not be a bare literal.
+func (d *dialect) constant4(e *encoder, x Expr) {
+	base := map[ExprKind]string{ExprString: "type/Text", ExprNumber: "type/Float", ExprBool: "type/Boolean", ExprNull: "type/*"}[x.Kind]
+	if base == "" {
+		d.clause(e, x, "")
+		return
+	}
+	e.openList()
+	e.elemText("value")
+	literal(e, x)
+	e.open()
+	e.text("base_type", base)
+	e.close()
+	e.closeList()
 }
 
 func (d *dialect) filters(e *encoder, filters []Expr) {

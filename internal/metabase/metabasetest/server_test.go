@@ -67,7 +67,7 @@ func tiny() *World {
 func TestEveryRouteAnswersJSONInEveryVersion(t *testing.T) {
 	for _, v := range append(Versions(), "unknown") {
 		t.Run(v, func(t *testing.T) {
-			s := NewServer(Config{Version: v, World: tiny(), Admin: true, Session: "s1", Now: fixedNow, Enterprise: true, Features: []string{"collection_cleanup", "dependencies"}})
+			s := NewServer(Config{Version: v, World: Oddities(testNow), Admin: true, Session: "s1", Now: fixedNow, Enterprise: true, Features: []string{"collection_cleanup", "dependencies"}})
 			base := s.Start(t)
 			for _, rt := range routeTable() {
 				path := rt.pattern

@@ -23,6 +23,7 @@ func Versions() []string {
 type version struct {
 	major      int
 	tag        string
+	unknown    bool
 	enterprise bool
 }
 
@@ -49,6 +50,7 @@ func parseVersion(s string, major int, enterprise bool) version {
 		}
 	}
 	if v.tag == "" {
+		v.unknown = true
 		switch s {
 		case "", "unknown":
 			v.tag = "vUNKNOWN"
@@ -85,6 +87,10 @@ func (v version) legacyQuery() bool { return v.mbql5() && v.until(61) }
 
 // countsCardViews: taken as up to 0.58.
 func (v version) countsCardViews() bool { return v.until(58) }
+
+// mayCountCardViews: somewhere before 0.60 the counting stopped; an unknown
+// build may be old.
+func (v version) mayCountCardViews() bool { return v.until(59) || v.unknown }
 
 // entityPaths: "0.57–0.59"; taken as from 0.58.
 func (v version) entityPaths() bool { return v.from(58) }
