@@ -344,12 +344,12 @@ type counters struct {
 }
 
 // newCounters finds the default times. Metabase's migration gives every row the
-// same last_used_at, to the microsecond; so a time that many rows share exactly
-// is no use of any of them (API reference §6).
+// same last_used_at, to the microsecond; so a time that many unviewed rows share
+// exactly is no use of any of them (API reference §6). Viewed rows do not vouch
+// for a default: what several readers opened at one time was used.
 func newCounters(s *catalog.Snapshot, since time.Time) counters {
 	c := counters{since: since}
-	questions, dashboards := map[time.Time]int{}, map[time.Time]int{}
-	timedQuestions, timedDashboards := 0, 0
+	questions, dashboards := tally{}, tally{}
 	for ref, u := range s.Usage {
 		if u.Views == nil && u.LastUsedAt == nil {
 			continue
@@ -357,29 +357,44 @@ func newCounters(s *catalog.Snapshot, since time.Time) counters {
 		switch {
 		case ref.Kind.IsCard():
 			c.questions = true
-			if u.LastUsedAt != nil {
-				timedQuestions++
-				questions[u.LastUsedAt.UTC()]++
-			}
+			questions.add(u)
 		case ref.Kind == catalog.KindDashboard:
 			c.dashboards = true
-			if u.LastUsedAt != nil {
-				timedDashboards++
-				dashboards[u.LastUsedAt.UTC()]++
-			}
+			dashboards.add(u)
 		}
 	}
-	c.questionDefaults = shared(questions, timedQuestions)
-	c.dashboardDefaults = shared(dashboards, timedDashboards)
+	c.questionDefaults = questions.shared()
+	c.dashboardDefaults = dashboards.shared()
 	return c
 }
 
-// shared keeps the times that at least three rows and one row in a hundred have.
-func shared(times map[time.Time]int, rows int) map[time.Time]bool {
+// tally counts the rows without views by their time.
+type tally struct {
+	rows  int
+	times map[time.Time]int
+}
+
+func (t *tally) add(u catalog.Usage) {
+	if u.LastUsedAt == nil {
+		return
+	}
+	t.rows++
+	if u.Views != nil && *u.Views > 0 {
+		return
+	}
+	if t.times == nil {
+		t.times = map[time.Time]int{}
+	}
+	t.times[u.LastUsedAt.UTC()]++
+}
+
+// shared keeps the times that at least three unviewed rows and one row in a
+// hundred have.
+func (t *tally) shared() map[time.Time]bool {
 	out := map[time.Time]bool{}
-	for t, n := range times {
-		if n >= 3 && n*100 >= rows {
-			out[t] = true
+	for at, n := range t.times {
+		if n >= 3 && n*100 >= t.rows {
+			out[at] = true
 		}
 	}
 	return out

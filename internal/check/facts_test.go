@@ -74,6 +74,9 @@ func TestUse(t *testing.T) {
 		},
 	}
 	usage(s, "9", 300*day, migrated, 0)
+	for i := range 5 { // opened at one time: no default
+		usage(s, fmt.Sprint(20+i), 300*day, ago(2*day), 3)
+	}
 	f := facts(t, s, check.Observed{})
 	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
@@ -97,7 +100,7 @@ func TestSharedTimesOfALargeInstance(t *testing.T) {
 	same := ago(30 * day)
 	var q *catalog.Question
 	for i := range 3 {
-		q = usage(s, fmt.Sprint(1000+i), 900*day, same, 5)
+		q = usage(s, fmt.Sprint(1000+i), 900*day, same, 0)
 	}
 	if got := facts(t, s, check.Observed{}).Use(q); !got.Last.Equal(*same) {
 		t.Errorf("three of 403 are taken for a default: %+v", got)

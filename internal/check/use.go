@@ -49,6 +49,9 @@ func (p *Pass) JudgeUse(a catalog.Asset, u Use, after time.Duration) Verdict {
 	if !u.Last.IsZero() {
 		v.Since = u.Last
 	}
+	if v.Since.IsZero() && p.Observed.Scans > 0 {
+		v.Since = p.Observed.Since // we have seen it unused since then
+	}
 	if v.Since.IsZero() {
 		v.Unknown = "The server does not say since when it counts."
 		return v

@@ -76,7 +76,7 @@ type commonSpec struct {
 	Description string `json:"description"`
 	Archived    bool   `json:"archived"`
 	Creator     id     `json:"creator"`
-	Created     string `json:"created"` // age, default 400d
+	Created     string `json:"created"` // age or "unknown", default 400d
 }
 
 type usageSpec struct {
@@ -313,6 +313,9 @@ func (b *builder) migrated() time.Time { return b.now.Add(-200 * 24 * time.Hour)
 func (b *builder) ago(text, otherwise string) time.Time {
 	if text == "" {
 		text = otherwise
+	}
+	if text == "unknown" {
+		return time.Time{}
 	}
 	if at, err := time.Parse(time.DateOnly, text); err == nil {
 		return at

@@ -2,6 +2,7 @@ package brk
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/check"
@@ -34,11 +35,11 @@ func BRK008() check.Check {
 					if !hasReason(u, "missing_snippet") {
 						continue
 					}
-					name := check.Clean(u.Detail) // "snippet <name>"
+					name := strings.TrimPrefix(u.Detail, "snippet ")
 					d := check.Diagnostic{
-						Message:  fmt.Sprintf("Contains %s, which does not exist.", name),
+						Message:  fmt.Sprintf("Contains the snippet \"%s\", which does not exist.", check.Clean(name)),
 						Evidence: finding.Evidence{Spans: spans(u)},
-						Key:      []string{u.Detail},
+						Key:      []string{name},
 					}
 					if !u.Target.IsZero() {
 						d.Evidence.Related = []catalog.Ref{u.Target}

@@ -69,6 +69,9 @@ func missingColumns(p *check.Pass, a catalog.Asset) {
 				Key:        []string{u.Target.ID, u.Detail},
 				Confidence: finding.Likely,
 			}
+			if !u.Target.IsZero() {
+				d.Confidence = finding.Certain // named by number or path, not by a result's column name
+			}
 			unsure(p, catalog.KindTable, &d)
 			p.Report(a, d)
 		}

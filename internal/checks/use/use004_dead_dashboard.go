@@ -82,7 +82,7 @@ dashboards:
 					p.NotEvaluated(d.Ref(), fmt.Sprintf("For %s on it nobody can say when it was used last.", check.Count(unknown, "question", "questions")))
 				default:
 					p.Report(d, check.Diagnostic{
-						Message: fmt.Sprintf("None of its questions is alive: %d did not run for %d days, %d are archived.", idle, p.Int("days"), archived),
+						Message: deadText(idle, archived, p.Int("days")),
 						Evidence: finding.Evidence{
 							Numbers: map[string]float64{"idle_questions": float64(idle), "archived_questions": float64(archived)},
 							Related: related,
@@ -93,4 +93,19 @@ dashboards:
 			return nil
 		},
 	}
+}
+
+func deadText(idle, archived, days int) string {
+	ran := fmt.Sprintf("%s did not run for %d days", check.Count(idle, "question", "questions"), days)
+	gone := "1 is archived"
+	if archived > 1 {
+		gone = fmt.Sprintf("%d are archived", archived)
+	}
+	switch {
+	case archived == 0:
+		return "None of its questions is alive: " + ran + "."
+	case idle == 0:
+		return "None of its questions is alive: " + gone + "."
+	}
+	return "None of its questions is alive: " + ran + ", " + gone + "."
 }
