@@ -132,7 +132,7 @@ func newBench(t *testing.T, s setup) *bench {
 	}
 	opener := connection.Opener{Policy: outbound.Policy{AllowLoopback: true}, Now: b.now}
 	b.links = connection.New(connection.Config{Store: b.store, Opener: opener, Now: b.now})
-	draft := connection.Draft{URL: b.url, Credential: secret.New(metabasetest.DefaultKey), Options: s.options}
+	draft := connection.Draft{Name: t.Name(), URL: b.url, Credential: secret.New(metabasetest.DefaultKey), Options: s.options}
 	if s.draft != nil {
 		s.draft(&draft)
 	}
