@@ -12,7 +12,7 @@ LDFLAGS      := -s -w -X github.com/metalens/metalens/internal/app.Version=$(VER
 TEST_FLAGS   ?= $(shell scripts/race-flag)
 GO_FILES     := $(shell git ls-files '*.go' ':!*_templ.go' 2>/dev/null)
 
-.PHONY: help demo build assets generate verify test test-fast lint bench fuzz screenshots tools clean
+.PHONY: help demo build assets generate verify test test-fast lint bench accuracy fuzz screenshots tools clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ $(TOOLS)/gofumpt-$(GOFUMPT_VER):
 
 bench: ## measure scans, store growth and analysis on generated instances (minutes; figures go to docs/benchmarks.md by hand)
 	METALENS_BENCH=1 go test -run '^TestBench' -v -timeout 60m ./internal/scanservice/... ./internal/store/... ./internal/analysis/...
+
+accuracy: ## run the SQL engine over the lineage suites (METALENS_CORPUS), failures to bin/accuracy-failures.txt
+	METALENS_ACCURACY=$(CURDIR)/bin/accuracy-failures.txt go test -count=1 -run TestAccuracy -v ./internal/sqlsuite/
 
 fuzz: ## fuzz every decoder for FUZZTIME each (default 30s)
 	scripts/fuzz $(or $(FUZZTIME),30s)

@@ -134,9 +134,28 @@ type InspectUnresolved struct {
 	Span   spanPair `json:"span"`
 }
 
+// Inspector answers requests that bring no schema of their own with one schema
+// that was indexed once. It is safe for concurrent use.
+type Inspector struct {
+	dialect Dialect
+	schema  *Schema
+}
+
+// NewInspector indexes a schema. A nil schema knows nothing.
+func NewInspector(d Dialect, schema *InspectSchema, defaultCatalog, defaultSchema string) *Inspector {
+	in := InspectRequest{Schema: schema, DefaultCatalog: defaultCatalog, DefaultSchema: defaultSchema}
+	return &Inspector{dialect: d, schema: in.schema(d)}
+}
+
 // Inspect answers one request. Text with optional blocks is read with all
 // blocks and with none, and the results are merged.
 func Inspect(in InspectRequest) InspectAnswer {
+	return (&Inspector{}).Inspect(in)
+}
+
+// Inspect answers one request; a schema in the request replaces the
+// inspector's.
+func (x *Inspector) Inspect(in InspectRequest) InspectAnswer {
 	out := InspectAnswer{ID: in.ID, Statements: []InspectStatement{}, Unresolved: []InspectUnresolved{}, Errors: []Problem{}}
 	d, ok := ParseDialect(in.Dialect)
 	if !ok {
@@ -145,6 +164,9 @@ func Inspect(in InspectRequest) InspectAnswer {
 	}
 	out.DialectUsed = d
 	schema := in.schema(d)
+	if schema == nil && x.dialect == d {
+		schema = x.schema
+	}
 	tree := Parse(in.SQL, d, true)
 	out.add(tree, Resolve(tree, schema, nil))
 	if len(tree.Blocks) > 0 {

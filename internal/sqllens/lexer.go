@@ -326,7 +326,7 @@ func (l *lexer) next(start int, glued bool) {
 	case c == '$' && l.dollarText(start, glued):
 	case isDigit(c) || c == '.' && isDigit(l.at(l.pos+1)) && !l.afterName(glued):
 		l.number(start, glued)
-	case isWordStart(c) || c == '#' && l.dialect == TSQL || c == '@' && isWordStart(l.at(l.pos+1)) && l.dialect == TSQL || c == '$' && (isWordPart(l.at(l.pos+1))):
+	case isWordStart(c) || c == '#' && l.dialect == TSQL || c == '@' && isWordStart(l.at(l.pos+1)) && l.dialect == TSQL || c == '$' && isWordPart(l.at(l.pos+1)):
 		l.wordOrPrefix(start, glued)
 	default:
 		l.operator(start, glued)

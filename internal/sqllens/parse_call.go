@@ -93,7 +93,7 @@ func (p *parser) primaryWord() *Expr {
 		if !(n.isOp(".") && n.glued) {
 			p.next()
 			e := &Expr{Kind: ExprFunc, Name: []Ident{{Text: t.text, Span: t.span()}}, Span: t.span()}
-			if p.isOp("(") && !(p.peek(1).isOp("+")) {
+			if p.isOp("(") && !p.peek(1).isOp("+") {
 				p.callArgs(e)
 			}
 			return e
@@ -434,14 +434,14 @@ func (p *parser) argument() *Expr {
 		e = p.expr()
 	}
 	switch {
-	case p.is("as") && !(p.peek(1).isOp("(")):
+	case p.is("as") && !p.peek(1).isOp("("):
 		p.next()
 		if p.cur().kind == tokWord || p.cur().kind == tokQuoted || p.cur().kind == tokString {
 			alias := p.ident(p.cur())
 			p.typeName() // an alias, or a type as in CAST-like functions
 			e.Alias = &alias
 		}
-	case p.cur().kind == tokWord && !reserved[p.cur().word] && !p.isCallOption() && (p.peek(1).isOp("->")):
+	case p.cur().kind == tokWord && !reserved[p.cur().word] && !p.isCallOption() && p.peek(1).isOp("->"):
 		// typed lambda parameter: x INT -> …
 		p.next()
 		if p.isOp("->") && e.Kind == ExprColumn {
@@ -506,7 +506,7 @@ func (p *parser) callTail(e *Expr) *Expr {
 			p.next()
 			p.next()
 			e.Call.IgnoreNulls = true
-		case t.isWord("from") && (p.peek(1).isWord("first", "last")) && p.peek(2).isWord("over", "ignore", "respect"):
+		case t.isWord("from") && p.peek(1).isWord("first", "last") && p.peek(2).isWord("over", "ignore", "respect"):
 			p.next()
 			p.next()
 		case t.isText("keep") && p.peek(1).isOp("("):
@@ -690,7 +690,7 @@ func (p *parser) convertCall() *Expr {
 	start := p.next()
 	p.next()
 	e := &Expr{Kind: ExprCast, Span: start.span()}
-	if p.d == TSQL || p.cur().isText("varchar") || p.cur().isText("nvarchar") || p.is("date", "datetime", "time") && (p.peek(1).isOp(",")) || p.cur().isText("int") {
+	if p.d == TSQL || p.cur().isText("varchar") || p.cur().isText("nvarchar") || p.is("date", "datetime", "time") && p.peek(1).isOp(",") || p.cur().isText("int") {
 		typ := p.typeName()
 		e.Op = typ.Text
 		p.acceptOp(",")

@@ -599,7 +599,7 @@ func (p *parser) tableTail(table *Table) {
 			p.skipBalanced()
 		case t.isOp("(") && p.tableHint():
 			p.skipBalanced()
-		case t.isWord("use", "force", "ignore") && (p.peek(1).isWord("index", "key")):
+		case t.isWord("use", "force", "ignore") && p.peek(1).isWord("index", "key"):
 			p.next()
 			p.next()
 			if p.accept("for") {

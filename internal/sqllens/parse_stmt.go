@@ -410,7 +410,7 @@ func (p *parser) create(st *Statement) {
 				p.skipStatement()
 			}
 			return
-		case t.isWord("as") && (p.peek(1).isWord("insert", "update", "delete")):
+		case t.isWord("as") && p.peek(1).isWord("insert", "update", "delete"):
 			p.skipStatement()
 			return
 		case p.startsQuery() && t.isWord("select") || t.isWord("with") && p.isName(p.peek(1)) && p.peek(2).isWord("as") && p.peek(3).isOp("("):

@@ -359,7 +359,7 @@ func (r *resolver) pipe(p *Pipe, rel *relation, parent *scope, ctes *cteScope) *
 	case "join", "pivot", "unpivot":
 		if p.Table.Kind == TableJoin {
 			r.joinPipe(p.Table, sc)
-		} else {
+		} else if p.Table.Pivot != nil {
 			sc.relations = append(sc.relations[:0], r.pivot(p.Table, sc))
 		}
 		joined := r.star(&Expr{Kind: ExprStar, Star: &Star{}}, sc)
