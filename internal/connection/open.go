@@ -23,7 +23,7 @@ import (
 // comes from the connection.
 type Opener struct {
 	Policy      outbound.Policy
-	Timeout     time.Duration // one attempt at a small read; 0 = the reader's default
+	Timeout     time.Duration // one attempt at a small read, big ones get ten times that; 0 = the reader's defaults
 	Concurrency int           // for connections that name none; 0 = the reader's default
 	MaxResponse int64         // bytes of one decompressed list; 0 = the reader's default
 	Now         func() time.Time
@@ -59,7 +59,7 @@ func (o Opener) Open(c store.Connection, secrets Credentials, recorder ledger.Re
 			RootCAs: []byte(c.Options.CACertificates), ProxyURL: c.Options.ProxyURL, Now: o.Now,
 		},
 		MaxResponse:     o.MaxResponse,
-		Timeouts:        metabase.Timeouts{Small: o.Timeout},
+		Timeouts:        metabase.Timeouts{Small: o.Timeout, Large: 10 * o.Timeout},
 		Concurrency:     concurrency,
 		IncludePersonal: c.Options.IncludePersonal, // excluded collections are the scan's business: it knows what uses their content
 		MaskLiterals:    c.Options.MaskLiterals,
