@@ -751,3 +751,78 @@ func TestSubPathCompressionAndConcurrency(t *testing.T) {
 		_ = resp.Body.Close()
 	}
 }
+
+func TestOldAndStrictServers(t *testing.T) {
+	s := NewServer(Config{
+		Version: "unknown", Major: 48, World: tiny(), Session: "s", Admin: true,
+		MissingRoutes: []string{"/api/card", "/api/session/properties"},
+	})
+	base := s.Start(t)
+	session := map[string]string{"X-Metabase-Session": "s"}
+	for path, want := range map[string]int{
+		"/api/card": 404, "/api/session/properties": 404, "/api/card/1?ignore_view=true": 200, "/api/notification": 404,
+	} {
+		if got, _ := readWith(t, base, path, session); got != want {
+			t.Errorf("%s: status %d, want %d", path, got, want)
+		}
+	}
+	if _, text := readWith(t, base, "/api/card/1?ignore_view=true", session); !bytes.Contains(text, []byte(`"dataset":false`)) {
+		t.Error("an unknown build behaves like the given major")
+	}
+	s.CheckOnlyAllowed(t)
+	strict := NewServer(Config{Version: "0.64", World: tiny(), Admin: true, StrictParameters: true}).Start(t)
+	for path, want := range map[string]int{
+		"/api/collection/root/items?show-dashboard-questions=true": 200,
+		"/api/collection/root/items?show_dashboard_questions=true": 400,
+	} {
+		if got, text := read(t, strict, path); got != want {
+			t.Errorf("%s: status %d, want %d: %s", path, got, want, text)
+		}
+	}
+}
+
+func TestPaidRoutes(t *testing.T) {
+	for _, tt := range []struct {
+		enterprise bool
+		features   []string
+		want       int
+	}{
+		{want: 404}, {enterprise: true, want: 402}, {enterprise: true, features: []string{"collection_cleanup"}, want: 200},
+	} {
+		base := NewServer(Config{World: tiny(), Admin: true, Enterprise: tt.enterprise, Features: tt.features}).Start(t)
+		if got, text := read(t, base, "/api/ee/stale/root?is_recursive=true"); got != tt.want {
+			t.Errorf("%+v: status %d: %s", tt, got, text)
+		}
+	}
+}
+
+// TestSlowClientsBlockNobody: a client that stops reading in the middle of a
+// long list must not keep the world locked.
+func TestSlowClientsBlockNobody(t *testing.T) {
+	s := NewServer(Config{World: Generate(GenerateConfig{Seed: 2, Questions: 1500, Now: testNow}), Admin: true, NoCompression: true})
+	base := s.Start(t)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/api/card", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Api-Key", DefaultKey)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.RenameCard(1, "renamed meanwhile")
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("a change waits for a client that does not read")
+	}
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || !json.Valid(text) {
+		t.Errorf("the list is broken: %v", err)
+	}
+}

@@ -277,7 +277,7 @@ func TestBothDialectsOfEachQueryAgree(t *testing.T) {
 	for name, world := range map[string]func() *World{
 		"sample":    func() *World { return SampleCompany(testNow) },
 		"oddities":  func() *World { return Oddities(testNow) },
-		"generated": func() *World { return Generate(GenerateConfig{Seed: 3, Questions: 1500, Now: testNow}) },
+		"generated": func() *World { return Generate(GenerateConfig{Seed: 3, Questions: 500, Now: testNow}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := world()

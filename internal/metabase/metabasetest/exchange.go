@@ -33,7 +33,8 @@ type exchange struct {
 	after    func(*World) // counting, done before the last byte is sent
 	grants   grants
 	recorded bool
-	held     map[int]map[string]bool // kinds of things per collection
+	held     map[int]map[string]bool // kinds of things in each collection
+	under    map[int]map[string]bool // and below it
 	begun    bool
 	zip      *gzip.Writer
 }

@@ -2,6 +2,7 @@ package metabasetest
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,15 +69,17 @@ func (x *exchange) collectionTree() {
 	for _, c := range all {
 		visible[c.ID] = true
 	}
+	children := map[int][]*Collection{}
+	for _, c := range all {
+		parent := x.visibleParent(c, visible)
+		children[parent] = append(children[parent], c)
+	}
 	e := x.startJSON()
 	var write func(parent int)
 	write = func(parent int) {
-		for _, c := range all {
-			if x.visibleParent(c, visible) != parent {
-				continue
-			}
+		for _, c := range children[parent] {
 			x.collectionFull(e, c)
-			here, below := x.kindsIn(c.ID, all)
+			here, below := x.kindsIn(c.ID)
 			kindList(e, "here", here)
 			kindList(e, "below", below)
 			e.list("children")
@@ -101,24 +104,26 @@ func (x *exchange) visibleParent(c *Collection, visible map[int]bool) int {
 	return RootCollection
 }
 
-func (x *exchange) kindsIn(id int, all []*Collection) (here, below []string) {
-	has := x.kinds()
-	under := map[string]bool{}
-	for _, c := range all {
-		if c.ID != id && slices.ContainsFunc(x.w.path(c.ID), func(up *Collection) bool { return up.ID == id }) {
-			for k := range has[c.ID] {
-				under[k] = true
+// kindsIn tells what lies in a collection and below it.
+func (x *exchange) kindsIn(id int) (here, below []string) {
+	if x.held == nil {
+		x.held = x.kinds()
+		x.under = map[int]map[string]bool{}
+		for coll, kinds := range x.held {
+			path := x.w.path(coll)
+			for _, up := range path[:max(len(path)-1, 0)] {
+				if x.under[up.ID] == nil {
+					x.under[up.ID] = map[string]bool{}
+				}
+				maps.Copy(x.under[up.ID], kinds)
 			}
 		}
 	}
-	return sortedKeys(has[id]), sortedKeys(under)
+	return sortedKeys(x.held[id]), sortedKeys(x.under[id])
 }
 
-// kinds tells per collection what lies in it, counted once per request.
+// kinds tells per collection what lies in it.
 func (x *exchange) kinds() map[int]map[string]bool {
-	if x.held != nil {
-		return x.held
-	}
 	has := map[int]map[string]bool{}
 	add := func(coll int, kind string) {
 		if has[coll] == nil {
@@ -136,7 +141,6 @@ func (x *exchange) kinds() map[int]map[string]bool {
 			add(d.CollectionID, "dashboard")
 		}
 	}
-	x.held = has
 	return has
 }
 
@@ -526,7 +530,7 @@ func (x *exchange) item(e *encoder, it *item) {
 		e.text("location", x.w.location(c))
 		e.text("effective_location", x.w.location(c))
 		e.idOrNull("personal_owner_id", c.OwnerID)
-		here, below := x.kindsIn(c.ID, x.w.Collections)
+		here, below := x.kindsIn(c.ID)
 		kindList(e, "here", here)
 		kindList(e, "below", below)
 	}

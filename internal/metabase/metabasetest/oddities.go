@@ -243,7 +243,8 @@ func (o *odd) structured() {
 }
 
 func (o *odd) hostile() {
-	q := func() *Query { return Native(o.pg, "select 1") }
+	n := 1
+	q := func() *Query { n++; return Native(o.pg, "select "+itoa(n)) }
 	for _, name := range []string{
 		"\x1b[31mred\x1b[0m \x07bell", "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "@SUM(1+1)", "+1", "-1", "‮gnp.tset‬", "emoji 👩‍👩‍👧‍👦 🇮🇱",
 		"مرحبا بالعالم", "שלום", "line\nbreak\r\nand\ttab", "`back|tick` [link](http://x) **bold**", strings.Repeat("long ", 400), " ", "null", "same", "same",
