@@ -189,6 +189,14 @@ func (h *Handlers) stored(q *page.Request, id store.ConnectionID) (*store.Connec
 	return &c, nil
 }
 
+// fieldOf says which field an error of the service is about.
+var fieldOf = map[string]string{
+	"bad_schedule": "schedule", "bad_quiet_hours": "quiet_hours", "bad_concurrency": "concurrency",
+	"bad_url": "url", "bad_name": "name", "name_taken": "name",
+	"bad_credential": "key", "credential_needed": "key", "no_credential": "key", "masked_credential": "key", "bad_auth": "key",
+	"bad_certificate": "ca", "bad_proxy": "proxy", "bad_header": "headers", "too_many_collections": "excluded",
+}
+
 // place puts an error that the person can mend where he can see it.
 func place(v *FormView, err error) bool {
 	kind := errs.KindOf(err)
@@ -196,10 +204,7 @@ func place(v *FormView, err error) bool {
 		return false
 	}
 	text, hint := errs.PublicText(err)
-	field := map[string]string{
-		"bad_schedule": "schedule", "bad_quiet_hours": "quiet_hours", "bad_url": "url", "bad_address": "url", "bad_name": "name", "name_taken": "name", "bad_credential": "key",
-		"bad_key": "key", "credential_missing": "key", "host_changed": "key", "bad_ca": "ca", "bad_proxy": "proxy", "bad_headers": "headers", "bad_header": "headers", "bad_concurrency": "concurrency",
-	}[errs.CodeOf(err)]
+	field := fieldOf[errs.CodeOf(err)]
 	if field == "" {
 		v.Problem, v.Hint = text, hint
 		return true

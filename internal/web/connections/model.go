@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/metalens/metalens/internal/store"
+	"github.com/metalens/metalens/internal/web/ui"
 )
 
 type listView struct {
@@ -51,6 +52,25 @@ func (v FormView) advancedOpen() bool {
 		}
 	}
 	return v.ID != ""
+}
+
+func versionWords(r Report) string {
+	words := "version not told"
+	if r.Version != "" {
+		words = ui.Clean(r.Version)
+	}
+	if r.Edition != "" {
+		words += ", " + ui.Clean(r.Edition)
+	}
+	return words
+}
+
+func seesWords(r Report) string {
+	parts := make([]string, len(r.Sees))
+	for i, f := range r.Sees {
+		parts[i] = ui.Number(f.Count) + " " + ui.Clean(f.What)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // scheduleWords writes a schedule for people.

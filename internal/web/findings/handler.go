@@ -58,7 +58,8 @@ func (h *Handlers) List(q *page.Request) error {
 		return err
 	}
 	if target, ok := q.Fragment(); ok && target == "results" {
-		return q.Render(http.StatusOK, results(view))
+		q.W.Header().Set("HX-Push-Url", view.Here)
+		return q.Render(http.StatusOK, resultsPart(view))
 	}
 	return q.Page(http.StatusOK, "Findings", "findings", listPage(view, nil), page.Wide())
 }
@@ -90,7 +91,7 @@ func (h *Handlers) title(check string) string {
 func (h *Handlers) list(q *page.Request, f filter) (listView, error) {
 	view := listView{
 		Base: q.Base(), Path: q.Base() + "/findings", filter: f, May: q.Viewer.May(store.RoleEditor), Now: q.Now,
-		Here: q.R.URL.RequestURI(),
+		Here: ui.Address(q.Base()+"/findings", f.query),
 	}
 	ask := f.ask(q.Conn.ID, q.Viewer.User)
 	// Counts per check, over everything but the choice of checks: they fill the
@@ -251,7 +252,7 @@ func (h *Handlers) detail(q *page.Request) (detailView, error) {
 	v := detailView{
 		row: h.row(record, q), filter: f, Record: record, Base: q.Base(), Check: record.Check, Confidence: confidenceWords(record.Confidence),
 		May: q.Viewer.May(store.RoleEditor), Now: q.Now, Remediation: record.Remediation,
-		Back: ui.Address(q.Base()+"/findings", f.query), Here: q.R.URL.RequestURI(),
+		Back: ui.Address(q.Base()+"/findings", f.query), Here: ui.Address(q.Base()+"/findings/"+ui.EscapeID(record.Fingerprint), f.query),
 	}
 	if c, ok := h.checks.Check(record.Check); ok {
 		v.Why, v.Family = c.Why, c.Family

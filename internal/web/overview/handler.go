@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -213,11 +214,13 @@ func (h *Handlers) actions(q *page.Request, v *view) error {
 	if err != nil {
 		return err
 	}
-	weight := func(g findings.Group) int {
-		return g.Count * []int{1, 1, 3, 9, 27}[max(0, g.Severity.Rank())]
+	// Severity counts more than number: thirty trifles are less than one thing
+	// that is broken for everybody.
+	weight := func(g findings.Group) float64 {
+		return []float64{1, 3, 9, 27, 81}[max(0, g.Severity.Rank())] * math.Sqrt(float64(g.Count))
 	}
 	slices.SortStableFunc(groups, func(a, b findings.Group) int {
-		return cmp.Or(weight(b)-weight(a), strings.Compare(a.Key, b.Key))
+		return cmp.Or(cmp.Compare(weight(b), weight(a)), strings.Compare(a.Key, b.Key))
 	})
 	for _, g := range groups[:min(len(groups), maxActions)] {
 		c, known := h.checks.Check(g.Key)

@@ -61,7 +61,7 @@ func ownerPage(v ownerView) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = ui.Input(ui.InputView{ID: "token", Name: "token", Value: v.Token, Autocomplete: "off", MaxLength: 64, Required: true, Help: true, Problem: v.Errors["token"], Focus: v.Token == ""}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Input(ui.InputView{ID: "token", Name: "token", Value: v.Token, Autocomplete: "off", MaxLength: 64, Required: true, Help: true, Problem: v.Errors["token"], Focus: v.focus("token")}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -87,7 +87,7 @@ func ownerPage(v ownerView) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = ui.Input(ui.InputView{ID: "name", Name: "name", Value: v.Name, Autocomplete: "name", MaxLength: 100, Required: true, Problem: v.Errors["name"], Focus: v.Token != ""}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Input(ui.InputView{ID: "name", Name: "name", Value: v.Name, Autocomplete: "name", MaxLength: 100, Required: true, Problem: v.Errors["name"], Focus: v.focus("name")}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -135,7 +135,7 @@ func ownerPage(v ownerView) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = ui.Input(ui.InputView{ID: "email", Name: "email", Type: "email", Value: v.Email, Autocomplete: "username", MaxLength: 254, Required: true, Help: true, Problem: v.Errors["email"]}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Input(ui.InputView{ID: "email", Name: "email", Type: "email", Value: v.Email, Autocomplete: "username", MaxLength: 254, Required: true, Help: true, Problem: v.Errors["email"], Focus: v.focus("email")}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -157,7 +157,7 @@ func ownerPage(v ownerView) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = ui.Input(ui.InputView{ID: "password", Name: "password", Type: "password", Autocomplete: "new-password", MaxLength: 512, Required: true, Help: true, Problem: v.Errors["password"]}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.Input(ui.InputView{ID: "password", Name: "password", Type: "password", Autocomplete: "new-password", MaxLength: 512, Required: true, Help: true, Problem: v.Errors["password"], Focus: v.focus("password")}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

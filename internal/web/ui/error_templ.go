@@ -37,7 +37,7 @@ func (e ErrorView) Title() string {
 	case http.StatusBadGateway, http.StatusServiceUnavailable:
 		return "Not available"
 	case http.StatusConflict:
-		return "Already done"
+		return "Not possible right now"
 	case http.StatusUnprocessableEntity, http.StatusBadRequest, http.StatusMisdirectedRequest:
 		return "Not understood"
 	}
