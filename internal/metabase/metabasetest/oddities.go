@@ -17,7 +17,7 @@ func Oddities(now time.Time) *World {
 	w.Name = "Oddities"
 	w.Upgraded = now.AddDate(-1, 0, 0)
 	ada := w.AddPerson(&Person{First: "Ada", Last: "Stone", Email: "ada@oddities.example", Admin: true, LastLogin: now})
-	w.AddPerson(&Person{Last: "‮resu txet‬", Email: "bidi@oddities.example", Inactive: true})
+	w.AddPerson(&Person{Last: "\u202eresu txet\u202c", Email: "bidi@oddities.example", Inactive: true})
 	w.AddPerson(&Person{First: "=HYPERLINK(\"http://x\")", Email: "formula@oddities.example"})
 	team := w.AddGroup(&Group{Name: "Team <b>bold</b>"})
 	o := &odd{w: w, by: ada.ID, now: now}
@@ -246,7 +246,7 @@ func (o *odd) hostile() {
 	n := 1
 	q := func() *Query { n++; return Native(o.pg, "select "+itoa(n)) }
 	for _, name := range []string{
-		"\x1b[31mred\x1b[0m \x07bell", "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "@SUM(1+1)", "+1", "-1", "‮gnp.tset‬", "emoji 👩‍👩‍👧‍👦 🇮🇱",
+		"\x1b[31mred\x1b[0m \x07bell", "<script>alert(1)</script>", "=cmd|' /C calc'!A0", "@SUM(1+1)", "+1", "-1", "\u202egnp.tset\u202c", "emoji 👩\u200d👩\u200d👧\u200d👦 🇮🇱",
 		"مرحبا بالعالم", "שלום", "line\nbreak\r\nand\ttab", "`back|tick` [link](http://x) **bold**", strings.Repeat("long ", 400), " ", "null", "same", "same",
 		"zero\u200bwidth", "{{name}} ${x} %s %n", `quote " and ' and \`,
 	} {
