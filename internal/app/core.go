@@ -1,0 +1,156 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/metalens/metalens/internal/config"
+	"github.com/metalens/metalens/internal/connection"
+	"github.com/metalens/metalens/internal/datadir"
+	"github.com/metalens/metalens/internal/errs"
+	"github.com/metalens/metalens/internal/keys"
+	"github.com/metalens/metalens/internal/outbound"
+	"github.com/metalens/metalens/internal/store"
+)
+
+// core is what every command that keeps state shares: the locked data
+// directory, the open store and the services over it.
+type core struct {
+	env         Env
+	config      config.Config
+	log         *slog.Logger
+	dir         *datadir.Dir
+	lock        *datadir.Lock // nil on PostgreSQL, which needs none
+	store       *store.Store
+	connections *connection.Service
+}
+
+// coreOptions say who opens the core and under which outbound policy.
+type coreOptions struct {
+	command string
+	wait    time.Duration // for the lock
+	policy  outbound.Policy
+}
+
+// quietly lowers the log of commands that talk to a person to warnings, unless
+// a level was asked for.
+func quietly(loaded *config.Loaded) config.Config {
+	cfg := loaded.Config
+	if loaded.Origin("log.level").Source == config.SourceDefault {
+		cfg.Log.Level = "warn"
+	}
+	return cfg
+}
+
+// open locks the data directory, opens keys and store and builds the services.
+func open(ctx context.Context, env Env, cfg config.Config, o coreOptions) (c *core, err error) {
+	c = &core{env: env, config: cfg, log: env.logger(cfg.Log)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close())
+			c = nil
+		}
+	}()
+	if c.dir, err = datadir.Open(cfg.Data); err != nil {
+		return c, err
+	}
+	if cfg.DatabaseURL.IsZero() {
+		if c.lock, err = c.dir.Lock(ctx, datadir.LockOptions{Command: o.command, Wait: o.wait, Now: env.Now}); err != nil {
+			return c, err
+		}
+	}
+	keyset, err := openKeys(cfg, c.dir)
+	if err != nil {
+		return c, err
+	}
+	c.store, err = store.Open(ctx, store.Config{
+		Dir: c.dir.Path(), DatabaseURL: cfg.DatabaseURL, AdminURL: cfg.AdminDatabaseURL, Keys: keyset, Now: env.Now, Logger: c.log,
+	})
+	if err != nil {
+		return c, err
+	}
+	c.connections = connection.New(connection.Config{Store: c.store, Opener: opener(env, cfg, o.policy, c.log), Now: env.Now, Logger: c.log})
+	return c, nil
+}
+
+// Close releases everything that open took, in reverse.
+func (c *core) Close() error {
+	if c == nil {
+		return nil
+	}
+	var err error
+	if c.store != nil {
+		err = c.store.Close()
+		c.store = nil
+	}
+	if c.lock != nil {
+		err = errors.Join(err, c.lock.Unlock())
+		c.lock = nil
+	}
+	return err
+}
+
+// openKeys finds the master key: a descriptor, a file the service manager hands
+// over, or the key file of single-user mode, which is made on first use.
+func openKeys(cfg config.Config, dir *datadir.Dir) (*keys.Keyset, error) {
+	switch {
+	case cfg.MasterKeyFD != 0:
+		return keys.FromDescriptor(uintptr(cfg.MasterKeyFD))
+	case cfg.MasterKeyFile != "":
+		return keys.FromCredential(cfg.MasterKeyFile)
+	}
+	return keys.OpenOrCreateFile(dir.KeyFile(), dir.Database())
+}
+
+// opener opens readers under the operator's policy and limits.
+func opener(env Env, cfg config.Config, policy outbound.Policy, log *slog.Logger) connection.Opener {
+	return connection.Opener{Policy: policy, Timeout: cfg.Metabase.Timeout, Concurrency: cfg.Scan.Concurrency, Now: env.Now, Pause: env.Pause, Logger: log}
+}
+
+// ownPolicy is the outbound policy of commands that a person runs: whoever
+// types an address may reach it.
+func ownPolicy(cfg config.Config) outbound.Policy {
+	allow := cfg.Outbound.AllowPrivate != config.No
+	return outbound.Policy{AllowLoopback: allow, AllowPrivate: allow, AllowedCIDRs: cfg.Outbound.AllowedNetworks}
+}
+
+// servePolicy is the outbound policy of the server, whose members type the
+// addresses: private ones only where the operator says so, or where nobody but
+// the operator can reach the pages.
+func servePolicy(cfg config.Config, listen netip.AddrPort) outbound.Policy {
+	allow := cfg.Outbound.AllowPrivate == config.Yes || cfg.Outbound.AllowPrivate == config.Auto && listen.Addr().IsLoopback()
+	return outbound.Policy{
+		AllowLoopback: allow, AllowPrivate: allow, AllowedCIDRs: cfg.Outbound.AllowedNetworks, OwnListeners: []netip.AddrPort{listen},
+	}
+}
+
+// organization returns the one organization of this store and makes it where
+// there is none yet.
+func (c *core) organization(ctx context.Context) (store.OrgID, error) {
+	var id store.OrgID
+	err := c.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
+		list, err := tx.Organizations(ctx)
+		if err != nil {
+			return err
+		}
+		switch len(list) {
+		case 0:
+			made, err := tx.InsertOrganization(ctx, store.Organization{Name: "My organization", CreatedAt: c.env.Now().UTC()})
+			id = made.ID
+			return err
+		case 1:
+			id = list[0].ID
+			return nil
+		}
+		return errs.New(errs.Invalid, "several_organizations", "This database holds several organizations.",
+			"Start scans from the pages, or scan with --stateless.")
+	})
+	if err != nil {
+		return "", fmt.Errorf("find the organization: %w", err)
+	}
+	return id, nil
+}

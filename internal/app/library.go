@@ -1,0 +1,151 @@
+package app
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/metalens/metalens/internal/catalog"
+	"github.com/metalens/metalens/internal/lineage"
+	"github.com/metalens/metalens/internal/store"
+	"github.com/metalens/metalens/internal/web/browse"
+)
+
+// libraryAssets bounds what the library keeps in memory: snapshots with at most
+// this many assets together, the last used one in any case.
+const libraryAssets = 150_000
+
+// library implements [browse.Library]: it keeps the last used snapshots ready
+// to look things up.
+type library struct {
+	store *store.Store
+	sql   lineage.SQLAnalyzer
+	load  singleflight.Group
+
+	mu    sync.Mutex
+	views []kept // the last used one last
+}
+
+type kept struct {
+	scan   store.ScanID
+	view   *browse.View
+	assets int
+}
+
+// View implements [browse.Library].
+func (l *library) View(ctx context.Context, org store.OrgID, conn store.ConnectionID) (*browse.View, error) {
+	var latest store.Scan
+	err := l.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) (err error) {
+		latest, err = tx.LatestScan(ctx, conn)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if v := l.cached(latest.ID); v != nil {
+		return v, nil
+	}
+	// The load outlives the reader who began it: others wait for the same one.
+	loading := context.WithoutCancel(ctx)
+	result := l.load.DoChan(string(latest.ID), func() (any, error) { return l.read(loading, org, latest) })
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-result:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		view, _ := r.Val.(*browse.View)
+		return view, nil
+	}
+}
+
+func (l *library) read(ctx context.Context, org store.OrgID, latest store.Scan) (*browse.View, error) {
+	var snapshot *catalog.Snapshot
+	err := l.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) (err error) {
+		snapshot, err = tx.LoadSnapshot(ctx, latest.ID)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	index := catalog.NewIndex(snapshot)
+	var options []lineage.Option
+	if l.sql != nil {
+		options = append(options, lineage.WithSQL(l.sql))
+	}
+	view := &browse.View{Scan: latest, Index: index, Graph: lineage.Build(ctx, index, options...)}
+	n := 0
+	for range snapshot.All() {
+		n++
+	}
+	for _, t := range snapshot.Tables {
+		n += len(t.Columns) / 4
+	}
+	l.keep(kept{latest.ID, view, n})
+	return view, nil
+}
+
+func (l *library) cached(scan store.ScanID) *browse.View {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.IndexFunc(l.views, func(k kept) bool { return k.scan == scan })
+	if i < 0 {
+		return nil
+	}
+	k := l.views[i]
+	l.views = append(slices.Delete(l.views, i, i+1), k)
+	return k.view
+}
+
+// keep adds a view, drops older ones of the same connection and then those that
+// were not used for longest until the rest fits.
+func (l *library) keep(k kept) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.views = slices.DeleteFunc(l.views, func(o kept) bool { return o.view.Scan.ConnectionID == k.view.Scan.ConnectionID })
+	l.views = append(l.views, k)
+	total := 0
+	for _, v := range l.views {
+		total += v.assets
+	}
+	for len(l.views) > 1 && total > libraryAssets {
+		total -= l.views[0].assets
+		l.views = slices.Delete(l.views, 0, 1)
+	}
+}
+
+// historyPages implements [browse.History] and [browse.Search].
+type historyPages struct{ store *store.Store }
+
+func (p historyPages) Versions(ctx context.Context, org store.OrgID, conn store.ConnectionID, r catalog.Ref) (list []browse.Version, err error) {
+	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
+		versions, err := tx.AssetHistory(ctx, conn, r)
+		for _, v := range versions {
+			list = append(list, browse.Version{Asset: v.Asset, FromSeq: v.FromSeq, ToSeq: max(0, v.ToSeq-1), SeenAt: v.Since})
+		}
+		return err
+	})
+	return list, err
+}
+
+func (p historyPages) UsageSeries(ctx context.Context, org store.OrgID, conn store.ConnectionID, r catalog.Ref) (list []browse.UsagePoint, err error) {
+	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
+		points, err := tx.UsageSeries(ctx, conn, r)
+		for _, u := range points {
+			list = append(list, browse.UsagePoint{At: u.At, Views: u.Usage.Views, LastUsedAt: u.Usage.LastUsedAt})
+		}
+		return err
+	})
+	return list, err
+}
+
+func (p historyPages) Search(ctx context.Context, org store.OrgID, conn store.ConnectionID, q browse.SearchQuery) (hits []store.SearchHit, total int, err error) {
+	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
+		hits, total, err = tx.Search(ctx, conn, store.SearchQuery{Text: q.Text, Kinds: q.Kinds, Limit: q.Limit, Offset: q.Offset})
+		return err
+	})
+	return hits, total, err
+}

@@ -1,0 +1,127 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/metalens/metalens/internal/auth"
+	"github.com/metalens/metalens/internal/errs"
+	"github.com/metalens/metalens/internal/store"
+)
+
+// users gives the account service what it needs of the store.
+type users struct{ store *store.Store }
+
+// HasUsers implements [auth.Users].
+func (u users) HasUsers(ctx context.Context) (bool, error) {
+	has := false
+	err := u.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
+		list, err := tx.Users(ctx)
+		has = len(list) > 0
+		return err
+	})
+	return has, err
+}
+
+// CreateOwner implements [auth.Users]. An organization without members, such as
+// the one that scans from the command line belong to, becomes the owner's.
+func (u users) CreateOwner(ctx context.Context, org store.Organization, user store.User) error {
+	return u.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
+		list, err := tx.Users(ctx)
+		if err != nil {
+			return err
+		}
+		if len(list) > 0 {
+			return errs.New(errs.Conflict, "already_set_up", "This MetaLens has an owner already.", "Log in, or ask the owner for an account.")
+		}
+		orgs, err := tx.Organizations(ctx)
+		if err != nil {
+			return err
+		}
+		id := org.ID
+		if len(orgs) > 0 {
+			id = orgs[0].ID
+			if err := tx.RenameOrganization(ctx, id, org.Name); err != nil {
+				return err
+			}
+		} else {
+			made, err := tx.InsertOrganization(ctx, org)
+			if err != nil {
+				return err
+			}
+			id = made.ID
+		}
+		made, err := tx.InsertUser(ctx, user)
+		if err != nil {
+			return err
+		}
+		return tx.SetMembership(ctx, store.Membership{OrgID: id, UserID: made.ID, Role: store.RoleOwner})
+	})
+}
+
+// User implements [auth.Users].
+func (u users) User(ctx context.Context, id store.UserID) (user store.User, err error) {
+	err = u.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
+		user, err = tx.User(ctx, id)
+		return err
+	})
+	return user, err
+}
+
+// UserByEmail implements [auth.Users].
+func (u users) UserByEmail(ctx context.Context, email string) (user store.User, err error) {
+	err = u.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
+		user, err = tx.UserByEmail(ctx, email)
+		return err
+	})
+	return user, err
+}
+
+// UpdateUser implements [auth.Users].
+func (u users) UpdateUser(ctx context.Context, user store.User) error {
+	return u.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error { return tx.UpdateUser(ctx, user) })
+}
+
+// Memberships implements [auth.Users].
+func (u users) Memberships(ctx context.Context, id store.UserID) (list []store.Membership, err error) {
+	err = u.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
+		list, err = tx.MembershipsOf(ctx, id)
+		return err
+	})
+	return list, err
+}
+
+// auditor writes account events to the audit log.
+type auditor struct{ store *store.Store }
+
+// Audit implements [auth.Auditor].
+func (a auditor) Audit(ctx context.Context, e auth.Event) error {
+	row := store.AuditRow{At: e.At, OrgID: e.Org, Actor: e.User, Action: e.What, Source: e.Address}
+	if e.User != "" {
+		row.Target = "user:" + string(e.User)
+	}
+	return a.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
+		// The owner of the first run belongs to the organization that scans made
+		// before, whatever id the account service had in mind.
+		if row.OrgID != "" && row.Actor != "" {
+			members, err := tx.MembershipsOf(ctx, row.Actor)
+			if err != nil {
+				return fmt.Errorf("find memberships: %w", err)
+			}
+			if len(members) > 0 {
+				row.OrgID = members[0].OrgID
+			}
+		}
+		return tx.Audit(ctx, row)
+	})
+}
+
+// auditDetail is the JSON of an audit row's detail.
+func auditDetail(detail any) string {
+	raw, err := json.Marshal(detail)
+	if err != nil {
+		return ""
+	}
+	return string(raw)
+}
