@@ -128,8 +128,10 @@ func (c *Client) Snippets(ctx context.Context) ([]*catalog.Snippet, []catalog.Ga
 		}}
 		found, more, err := l.all(ctx, c, req)
 		if err != nil {
-			_, more, err = optional(ctx, c, found, more, err, lack{what: l.what, kind: l.kind,
-				forbidden: "snippets are shown to keys that may write native queries on some database"})
+			_, more, err = optional(ctx, c, found, more, err, lack{
+				what: l.what, kind: l.kind,
+				forbidden: "snippets are shown to keys that may write native queries on some database",
+			})
 			return out, append(gaps, more...), err
 		}
 		gaps = append(gaps, more...)
@@ -167,8 +169,10 @@ func (c *Client) snippet(f *faults, val []byte) *catalog.Snippet {
 
 // Transforms reads transforms.
 func (c *Client) Transforms(ctx context.Context) ([]*catalog.Transform, []catalog.Gap, error) {
-	missing := lack{what: "transforms", kind: catalog.KindTransform, since: 58,
-		forbidden: "transforms are shown to admins and data analysts only"}
+	missing := lack{
+		what: "transforms", kind: catalog.KindTransform, since: 58,
+		forbidden: "transforms are shown to admins and data analysts only",
+	}
 	if gap, absent := c.absent(missing); absent {
 		return nil, []catalog.Gap{gap}, nil
 	}

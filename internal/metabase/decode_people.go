@@ -99,8 +99,10 @@ func (c *Client) People(ctx context.Context) ([]*catalog.Person, []catalog.Gap, 
 	}}
 	out, gaps, err := l.all(ctx, c, req)
 	if err != nil {
-		return optional(ctx, c, out, gaps, err, lack{what: what, kind: catalog.KindPerson,
-			forbidden: "only an admin's key may list people; names are known from content only"})
+		return optional(ctx, c, out, gaps, err, lack{
+			what: what, kind: catalog.KindPerson,
+			forbidden: "only an admin's key may list people; names are known from content only",
+		})
 	}
 	for _, p := range out {
 		c.names.learnPerson(p)

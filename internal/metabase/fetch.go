@@ -180,7 +180,7 @@ func (c *Client) refusedAnswer(resp *http.Response, r route) error {
 		starting = bytes.Contains(bytes.ToLower(head), []byte("initializ"))
 	}
 	err := c.refusal(resp.StatusCode, r, starting)
-	limit := 0
+	var limit int
 	switch resp.StatusCode {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:

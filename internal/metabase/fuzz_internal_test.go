@@ -39,7 +39,7 @@ func FuzzDecoders(f *testing.F) {
 			t.Fatal(err)
 		}
 		c.gate.next = roundTripFunc(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}, nil
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body))}, nil
 		})
 		ctx := t.Context()
 		check := func(v any, _ []catalog.Gap, err error) {

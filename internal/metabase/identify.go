@@ -53,16 +53,20 @@ func (c *Client) Identify(ctx context.Context) (Identity, error) {
 			return out, err
 		}
 		missing++
-		out.Gaps = append(out.Gaps, catalog.Gap{What: "version", Status: http.StatusNotFound,
-			Reason: "the server does not tell its version; it is read as an unknown one"})
+		out.Gaps = append(out.Gaps, catalog.Gap{
+			What: "version", Status: http.StatusNotFound,
+			Reason: "the server does not tell its version; it is read as an unknown one",
+		})
 	}
 	if err := c.currentUser(ctx, &out); err != nil {
 		if !IsMissing(err) {
 			return out, err
 		}
 		missing++
-		out.Gaps = append(out.Gaps, catalog.Gap{What: "reader", Status: http.StatusNotFound,
-			Reason: "the server does not tell as whom it is read"})
+		out.Gaps = append(out.Gaps, catalog.Gap{
+			What: "reader", Status: http.StatusNotFound,
+			Reason: "the server does not tell as whom it is read",
+		})
 	}
 	if missing == 2 {
 		if err := c.looksLikeMetabase(ctx); err != nil {

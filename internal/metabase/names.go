@@ -25,9 +25,8 @@ type names struct {
 	hidden   map[string]bool   // left out, decided
 	complete bool              // the list of collections was read
 
-	people      map[string]*catalog.Person
-	allPeople   bool // people includes everybody
-	peopleKnown bool
+	people    map[string]*catalog.Person
+	allPeople bool // people includes everybody
 }
 
 func newNames() *names {

@@ -188,8 +188,10 @@ func whyUntrusted(report outbound.TLSReport, host string, c *Client) string {
 }
 
 func certificateException(report outbound.TLSReport) Exception {
-	out := Exception{Kind: ExceptionCustomCA,
-		Text: "Trust a certificate authority of your own for this connection only. Compare the fingerprint with one you got another way before you accept what the server showed."}
+	out := Exception{
+		Kind: ExceptionCustomCA,
+		Text: "Trust a certificate authority of your own for this connection only. Compare the fingerprint with one you got another way before you accept what the server showed.",
+	}
 	if len(report.Chain) > 0 {
 		leaf, last := report.Chain[0], report.Chain[len(report.Chain)-1]
 		out.Detail = fmt.Sprintf("issued by %s for %s, valid until %s; topmost certificate shown: %s, SHA-256 %s",
@@ -217,11 +219,15 @@ func stepOf(err error, otherwise string) string {
 func (t *tester) offer(err error) {
 	switch errs.CodeOf(err) {
 	case outbound.CodePlainHTTP:
-		t.Exceptions = append(t.Exceptions, Exception{Kind: ExceptionPlainHTTP,
-			Text: "Read this Metabase over plain HTTP. Whoever can listen on the network between sees the key and everything that is read. The exception is written to the audit log."})
+		t.Exceptions = append(t.Exceptions, Exception{
+			Kind: ExceptionPlainHTTP,
+			Text: "Read this Metabase over plain HTTP. Whoever can listen on the network between sees the key and everything that is read. The exception is written to the audit log.",
+		})
 	case outbound.CodeTLSTooOld:
-		t.Exceptions = append(t.Exceptions, Exception{Kind: ExceptionTLS12,
-			Text: "Accept TLS 1.2 for this connection. It is still encrypted; some of its older ciphers are weaker. The exception is written to the audit log."})
+		t.Exceptions = append(t.Exceptions, Exception{
+			Kind: ExceptionTLS12,
+			Text: "Accept TLS 1.2 for this connection. It is still encrypted; some of its older ciphers are weaker. The exception is written to the audit log.",
+		})
 	}
 }
 
@@ -278,12 +284,16 @@ func (t *tester) content(ctx context.Context) {
 	}
 	t.ok("content", fmt.Sprintf("The key sees %s and %s.", counted(t.Collections, "collection"), counted(t.Databases, "database")))
 	if t.Databases == 0 {
-		t.Unseen = append(t.Unseen, Unseen{What: "databases", Why: "the key's group has no access to any data",
-			Hint: "Give the group View data on the databases whose schema should be known."})
+		t.Unseen = append(t.Unseen, Unseen{
+			What: "databases", Why: "the key's group has no access to any data",
+			Hint: "Give the group View data on the databases whose schema should be known.",
+		})
 	}
 	if t.Collections == 1 {
-		t.Unseen = append(t.Unseen, Unseen{What: "collections", Why: "the key sees nothing but the root collection",
-			Hint: "Give the group View on the collections to be scanned."})
+		t.Unseen = append(t.Unseen, Unseen{
+			What: "collections", Why: "the key sees nothing but the root collection",
+			Hint: "Give the group View on the collections to be scanned.",
+		})
 	}
 }
 
@@ -313,11 +323,17 @@ func (t *tester) unseen() {
 		return
 	}
 	t.Unseen = append(t.Unseen,
-		Unseen{What: "people, groups and permissions", Why: "Metabase tells them to admins only",
-			Hint: "Permission checks and deactivated owners stay not evaluated. Use an admin's key if you want them."},
-		Unseen{What: "other people's subscriptions and alerts", Why: "Metabase shows them to admins and to those concerned",
-			Hint: "Content that is only mailed may look unused."},
-		Unseen{What: "collections and databases the key's group may not read", Why: "Metabase leaves them out of every list",
-			Hint: "Compare the numbers above with what you know, and widen the group's permissions if something is missing."},
+		Unseen{
+			What: "people, groups and permissions", Why: "Metabase tells them to admins only",
+			Hint: "Permission checks and deactivated owners stay not evaluated. Use an admin's key if you want them.",
+		},
+		Unseen{
+			What: "other people's subscriptions and alerts", Why: "Metabase shows them to admins and to those concerned",
+			Hint: "Content that is only mailed may look unused.",
+		},
+		Unseen{
+			What: "collections and databases the key's group may not read", Why: "Metabase leaves them out of every list",
+			Hint: "Compare the numbers above with what you know, and widen the group's permissions if something is missing.",
+		},
 	)
 }

@@ -198,13 +198,17 @@ func (l list[A]) all(ctx context.Context, c *Client, req request) ([]A, []catalo
 func (f *faults) gaps(what string, kind catalog.Kind) []catalog.Gap {
 	var out []catalog.Gap
 	if f.dropped > 0 {
-		out = append(out, catalog.Gap{What: what, Kind: kind,
-			Reason: fmt.Sprintf("%d entries were not understood and are left out", f.dropped)})
+		out = append(out, catalog.Gap{
+			What: what, Kind: kind,
+			Reason: fmt.Sprintf("%d entries were not understood and are left out", f.dropped),
+		})
 	}
 	if f.elements > 0 {
 		keys := slices.Sorted(maps.Keys(f.keys))
-		out = append(out, catalog.Gap{What: what, Kind: kind,
-			Reason: fmt.Sprintf("%d entries have fields of an unexpected form (%s); the rest of them is kept", f.elements, strings.Join(keys, ", "))})
+		out = append(out, catalog.Gap{
+			What: what, Kind: kind,
+			Reason: fmt.Sprintf("%d entries have fields of an unexpected form (%s); the rest of them is kept", f.elements, strings.Join(keys, ", ")),
+		})
 	}
 	return out
 }

@@ -46,7 +46,11 @@ func against(t testing.TB, cfg metabasetest.Config, set ...func(*metabase.Config
 // an unknown build.
 func TestVersions(t *testing.T) {
 	names := map[string][]string{}
-	for _, version := range []string{"0.46", "0.47", "0.48", "0.49", "0.50", "0.51", "0.52", "0.53", "0.54", "0.55", "0.56", "0.57", "0.58", "0.59", "0.60", "0.61", "0.62", "0.63", "0.64", "vUNKNOWN"} {
+	versions := []string{"0.46", "0.47", "0.48", "0.49", "0.50", "0.51", "0.52", "0.53", "0.54", "0.55", "0.56", "0.57", "0.58", "0.59", "0.60", "0.61", "0.62", "0.63", "0.64", "vUNKNOWN"}
+	if raceEnabled { // one of each way to read
+		versions = []string{"0.46", "0.50", "0.58", "0.64", "vUNKNOWN"}
+	}
+	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
 			world := metabasetest.SampleCompany(fakeNow)
 			canaries := world.Canaries()
@@ -100,7 +104,7 @@ func TestVersions(t *testing.T) {
 
 // TestReadingTwiceGivesTheSame: two reads of an unchanged instance are equal.
 func TestReadingTwiceGivesTheSame(t *testing.T) {
-	for _, version := range []string{"0.50", "0.56", "0.58", "0.64"} {
+	for _, version := range []string{"0.50", "0.58"} {
 		t.Run(version, func(t *testing.T) {
 			world := metabasetest.SampleCompany(fakeNow)
 			server := metabasetest.NewServer(metabasetest.Config{Version: version, World: world, Admin: true, PersonID: 1, Now: func() time.Time { return fakeNow }})
@@ -195,13 +199,17 @@ func TestFaultMatrix(t *testing.T) {
 				took  time.Duration
 				b     *bench
 			}
+			limit := 20 * time.Second
+			if strings.HasPrefix(string(kind), "hang") || kind == metabasetest.FaultSlowDrip {
+				limit = 3 * time.Second // these end with the limit
+			}
 			outcomes := make(chan outcome, len(reads))
 			for route, read := range reads {
 				_, b := against(t, metabasetest.Config{
 					Version: "0.58", World: world, Admin: true, PersonID: 1,
 					Faults: []metabasetest.Fault{{Route: route, Kind: kind, Size: 4 << 20, Delay: 2 * time.Millisecond, Status: 418}},
 				}, func(c *metabase.Config) {
-					c.Timeouts = metabase.Timeouts{Small: 1500 * time.Millisecond, Large: 1500 * time.Millisecond}
+					c.Timeouts = metabase.Timeouts{Small: limit, Large: limit}
 					c.MaxResponse, c.MaxSmallResponse = 1<<20, 1<<20
 				})
 				if route != "/api/session/properties" && route != "/api/user/current" {
@@ -215,7 +223,7 @@ func TestFaultMatrix(t *testing.T) {
 			}
 			for range reads {
 				o := <-outcomes
-				if o.took > 20*time.Second {
+				if o.took > 3*limit {
 					t.Errorf("%s took %s", o.route, o.took)
 				}
 				if o.err == nil && len(o.gaps) == 0 && !slices.Contains(harmless, kind) {

@@ -1,0 +1,5 @@
+//go:build race
+
+package metabase_test
+
+const raceEnabled = true
