@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"runtime"
 	"runtime/debug"
@@ -59,7 +58,7 @@ const (
 func Run(ctx context.Context, checks []Check, in *Input) (Result, error) {
 	logger := in.Logger
 	if logger == nil {
-		logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		logger = slog.New(slog.DiscardHandler)
 	}
 	facts := NewFacts(in.Index, in.Graph, in.Observed)
 	workers := in.Workers

@@ -82,7 +82,7 @@ func created(a catalog.Asset) time.Time {
 // Words that announce a rhythm, in the languages Metabase is most used in.
 var (
 	yearly = regexp.MustCompile(`(?i)(^|[^\pL])(annual(ly)?|yearly|year[ -]?end|year[ -]in[ -]review|eoy|fy ?\d{2,4}|fiscal year|tax return|` +
-		`jährlich\pL*|jahres\pL*|geschäftsjahr|annuel\pL*|exercice|anual\pL*|exercício|annual[ei]|jaarlijks\pL*|jaar\pL*|årlig\pL*|års\pL*|roczn\pL*|ежегодн\pL*|годов\pL*|年次|年度)([^\pL]|$)`)
+		`jährlich\pL*|jahres\pL*|geschäftsjahr|annuel\pL*|exercice|an[u]al\pL*|exercício|annual[ei]|jaarlijks\pL*|jaar\pL*|årlig\pL*|års\pL*|roczn\pL*|ежегодн\pL*|годов\pL*|年次|年度)([^\pL]|$)`)
 	quarterly = regexp.MustCompile(`(?i)(^|[^\pL])(quarter(ly|s)?|q[1-4]|qbr|quartal\pL*|trimestr\pL*|trimestral\pL*|kwartaal\pL*|kvartal\pL*|kwarta\pL*|квартал\pL*|四半期|季度)([^\pL]|$)`)
 )
 

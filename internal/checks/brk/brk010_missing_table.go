@@ -64,6 +64,8 @@ func missingTables(p *check.Pass, a catalog.Asset) {
 		switch {
 		case hasReason(u, "schema_unread"):
 			p.NotEvaluated(a.Ref(), "The tables of its database were not read.")
+		case hasReason(u, "sql_not_analysed", "not_sql"):
+			p.NotEvaluated(a.Ref(), unanalysed(u))
 		case hasReason(u, "unknown_table") && u.Target.Kind == catalog.KindTable && !seen[u.Target]:
 			seen[u.Target] = true
 			d := check.Diagnostic{

@@ -62,6 +62,8 @@ func missingColumns(p *check.Pass, a catalog.Asset) {
 		switch {
 		case hasReason(u, "schema_unread"):
 			p.NotEvaluated(a.Ref(), "The columns of its database were not read.")
+		case hasReason(u, "sql_not_analysed", "not_sql"):
+			p.NotEvaluated(a.Ref(), unanalysed(u))
 		case hasReason(u, "unknown_column"):
 			d := check.Diagnostic{
 				Message:    "Uses a column that does not exist: " + check.Clean(u.Detail) + ".",

@@ -37,6 +37,14 @@ func hasReason(u lineage.Unresolved, reasons ...string) bool {
 	return slices.Contains(reasons, u.Reason)
 }
 
+// unanalysed says why nothing is known about what a native query reads.
+func unanalysed(u lineage.Unresolved) string {
+	if u.Reason == "not_sql" {
+		return "Its native query is in a language that is not SQL."
+	}
+	return "Its SQL was not analysed."
+}
+
 // tableName is what to call a table, known or not.
 func tableName(p *check.Pass, r catalog.Ref) string {
 	if p.Index.Asset(r) != nil {
