@@ -16,7 +16,7 @@ import (
 )
 
 func (r *run) nothingToDiscover() string {
-	if r.part("questions").facts.NoQuestionList || r.part("dashboards").facts.NoDashboardList {
+	if q := r.part("questions").facts; q.NoQuestionList || q.Split || r.part("dashboards").facts.NoDashboardList {
 		return ""
 	}
 	return "the server lists everything"
@@ -27,6 +27,9 @@ func (r *run) nothingToDiscover() string {
 func (r *run) discover(ctx context.Context, p *part, c counter) error {
 	noQuestions := r.part("questions").facts.NoQuestionList
 	noDashboards := r.part("dashboards").facts.NoDashboardList
+	if !noQuestions && !noDashboards {
+		return r.withoutDatabase(ctx, p, c)
+	}
 	items, err := r.walk(ctx, p)
 	if err != nil {
 		return err
@@ -251,7 +254,7 @@ func (r *run) lostQuestions(ctx context.Context, p *part, c counter, questions [
 	gapsBefore := len(p.Gaps)
 	err := r.readQuestions(ctx, p, c, items)
 	// That something used is gone is a finding, not a gap of the scan.
-	p.Gaps = append(p.Gaps[:gapsBefore:gapsBefore], slices.DeleteFunc(slices.Clone(p.Gaps[gapsBefore:]), func(g catalog.Gap) bool { return g.Status == http.StatusNotFound })...)
+	p.Gaps = append(p.Gaps[:gapsBefore:gapsBefore], slices.DeleteFunc(slices.Clone(p.Gaps[gapsBefore:]), gone)...)
 	return err
 }
 

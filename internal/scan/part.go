@@ -26,6 +26,7 @@ type part struct {
 type facts struct {
 	NoQuestionList  bool                  `json:"no_question_list,omitempty"`
 	NoDashboardList bool                  `json:"no_dashboard_list,omitempty"`
+	Split           bool                  `json:"split,omitempty"` // questions were read database by database
 	NoCollections   bool                  `json:"no_collections,omitempty"`
 	OwnReads        map[string]int64      `json:"own_reads,omitempty"` // as counted when the views were read
 	TablesListed    bool                  `json:"tables_listed,omitempty"`

@@ -24,7 +24,7 @@ func (r *run) earlierIndex() *earlier {
 			r.earlier.dashboards[d.ID] = d
 		}
 		for _, q := range r.options.Previous.Questions {
-			r.earlier.questions[q.ID] = true
+			r.earlier.questions[q.ID] = !q.Unreadable
 		}
 	})
 	return &r.earlier
@@ -33,7 +33,7 @@ func (r *run) earlierIndex() *earlier {
 // previousDashboard returns a dashboard of the scan before; nil when absent.
 func (r *run) previousDashboard(id string) *catalog.Dashboard { return r.earlierIndex().dashboards[id] }
 
-// knewQuestion reports whether the scan before had a question.
+// knewQuestion reports whether the scan before had read a question.
 func (r *run) knewQuestion(id string) bool { return r.earlierIndex().questions[id] }
 
 // knownQuestions are the ids of all questions this scan has listed so far.

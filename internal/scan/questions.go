@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 
 	"github.com/metalens/metalens/internal/catalog"
@@ -62,6 +63,7 @@ func (r *run) tooBig(ctx context.Context, err error) bool {
 // questionsByDatabase asks once per database: those that are listed, and those
 // that questions of the scan before used.
 func (r *run) questionsByDatabase(ctx context.Context, p *part, c counter) error {
+	p.facts.Split = true
 	ids := map[string]bool{}
 	for _, d := range r.part("databases").Databases {
 		ids[d.ID] = true
@@ -87,6 +89,42 @@ func (r *run) questionsByDatabase(ctx context.Context, p *part, c counter) error
 	}
 	return nil
 }
+
+// withoutDatabase looks after questions that have no database (broken rows, in
+// practice): no list by database names them. Known ones are asked for one by
+// one, up to a limit; the others are taken over.
+func (r *run) withoutDatabase(ctx context.Context, p *part, c counter) error {
+	if r.options.Previous == nil {
+		p.gap(catalog.Gap{What: "questions without a database", Kind: catalog.KindQuestion, Reason: "the list had to be read database by database, which leaves them out"})
+		return nil
+	}
+	known := r.knownQuestions()
+	var items []metabase.Item
+	taken := 0
+	for _, q := range r.options.Previous.Questions {
+		switch {
+		case q.DatabaseID != "" || q.Unreadable || q.Archived || known[q.ID]:
+		case len(items) < baseless:
+			items = append(items, metabase.Item{Ref: q.Ref()})
+		default:
+			taken++
+			p.Questions = append(p.Questions, q)
+			p.use(q.Ref(), r.options.Previous.Usage[q.Ref()])
+		}
+	}
+	if taken > 0 {
+		p.gap(catalog.Gap{What: "questions without a database", Kind: catalog.KindQuestion, Reason: fmt.Sprintf("%d are shown as the scan before read them, to spare the server", taken), Expected: true})
+	}
+	c.expect(len(items))
+	before := len(p.Gaps)
+	err := r.readQuestions(ctx, p, c, items)
+	p.Gaps = append(p.Gaps[:before:before], slices.DeleteFunc(slices.Clone(p.Gaps[before:]), gone)...)
+	return err
+}
+
+// gone reports the gap of a single thing that does not exist any more: that is
+// a change of the instance, not a gap of the scan.
+func gone(g catalog.Gap) bool { return g.Status == http.StatusNotFound }
 
 // collect returns a receiver that keeps questions in a part.
 func collect(p *part, c counter) metabase.EachQuestion {

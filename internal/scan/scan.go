@@ -41,7 +41,7 @@ type Options struct {
 	RefreshSchema       bool     // read every schema again, however recent
 	Concurrency         int      // requests at once; 0 = 3
 	QueryTimeBudget     int      // most viewed questions whose average query time is read; 0 = 20, negative = none
-	SplitQuestions      int      // read questions per database above this many; 0 = 5000, negative = never
+	SplitQuestions      int      // read questions per database above this many; 0 = 10000, negative = never
 
 	Now    func() time.Time // nil = time.Now
 	Logger *slog.Logger     // nil = silent
@@ -63,7 +63,7 @@ type OwnReads interface {
 const (
 	defaultConcurrency = 3
 	defaultQueryTimes  = 20
-	defaultSplit       = 5000
+	defaultSplit       = 10000
 
 	// stagingLife is how long an interrupted scan may go on: lists read longer
 	// ago no longer fit those still to be read.
@@ -86,6 +86,7 @@ const (
 	// lostTables and lostQuestions limit single reads of what content uses and
 	// no list names.
 	lostTables    = 20
+	baseless      = 50 // questions without a database, which a split list misses
 	lostQuestions = 200
 )
 

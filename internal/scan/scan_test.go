@@ -341,6 +341,7 @@ func TestNothingListed(t *testing.T) {
 func TestSplitsByDatabase(t *testing.T) {
 	t.Run("many questions known", func(t *testing.T) {
 		f := world()
+		f.questions[5].DatabaseID = ""
 		first := read(t, f, Options{})
 		f.calls = nil
 		second := read(t, f, Options{Previous: first, SplitQuestions: 5, Now: ticking(moment(200))})
