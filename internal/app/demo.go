@@ -95,7 +95,7 @@ func (s *server) prepareDemo(ctx context.Context, password secret.Value) error {
 	if err := s.sample.resume(ctx, s.core); err != nil {
 		return err
 	}
-	address, err := s.sample.start("127.0.0.1:0")
+	address, err := s.sample.start("127.0.0.1:0") //nolint:contextcheck // it listens until it is closed
 	if err != nil {
 		return err
 	}

@@ -6,17 +6,15 @@ import (
 
 	"github.com/metalens/metalens/internal/check"
 	"github.com/metalens/metalens/internal/checks"
-	"github.com/metalens/metalens/internal/config"
 	"github.com/metalens/metalens/internal/connection"
 	"github.com/metalens/metalens/internal/datadir"
-	"github.com/metalens/metalens/internal/finding"
 	"github.com/metalens/metalens/internal/report"
 	"github.com/metalens/metalens/internal/scanservice"
 	"github.com/metalens/metalens/internal/secret"
 )
 
 // scanConfig configures the scan service; without a core it keeps nothing.
-func scanConfig(env Env, cfg config.Config, c *core, open connection.Opener) scanservice.Config {
+func scanConfig(env Env, c *core, open connection.Opener) scanservice.Config {
 	out := scanservice.Config{Opener: open, ReadExport: readExport, Identifiers: identifiers, Now: env.Now, Logger: open.Logger}
 	if c != nil {
 		out.Store, out.Connections = c.store, c.connections
@@ -32,7 +30,7 @@ func reportInput(out *scanservice.Outcome, baseline *report.Baseline) *report.In
 		Tool: report.Tool{Name: toolName, Version: Version}, Snapshot: out.Snapshot, Index: a.Index,
 		Edges: a.Graph.Edges, ColumnEdges: a.Graph.ColumnEdges, Unresolved: a.Graph.Unresolved,
 		NotEvaluated: a.NotEvaluated, Health: a.Health, Baseline: baseline,
-		Families: families(), Checks: checkInfos(),
+		Groups: a.Groups, Families: families(), Checks: checkInfos(),
 	}
 	for _, d := range a.Duplicates {
 		in.Duplicates = append(in.Duplicates, report.Duplicate{
@@ -66,7 +64,7 @@ func checkInfos() []report.CheckInfo {
 	for _, c := range checks.All() {
 		m := c.Meta
 		list = append(list, report.CheckInfo{
-			ID: m.ID, Title: m.Title, Family: string(m.Family), Why: m.Why, Remediation: m.Remediation, Severity: finding.Severity(m.Severity),
+			ID: m.ID, Title: m.Title, Family: string(m.Family), Why: m.Why, Remediation: m.Remediation, Severity: m.Severity,
 		})
 	}
 	return list

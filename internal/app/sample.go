@@ -30,7 +30,7 @@ type sample struct {
 
 // SampleConnection starts the sample Metabase if needed and says how to reach it.
 func (s *sample) SampleConnection(context.Context, store.OrgID) (connections.Draft, error) {
-	address, err := s.start("127.0.0.1:0")
+	address, err := s.start("127.0.0.1:0") //nolint:contextcheck // it listens until it is closed
 	if err != nil {
 		return connections.Draft{}, err
 	}
@@ -76,7 +76,7 @@ func (s *sample) resume(ctx context.Context, c *core) error {
 			if conn.Name != sampleName || err != nil || u.Hostname() != "127.0.0.1" {
 				continue
 			}
-			_, err = s.start(u.Host)
+			_, err = s.start(u.Host) //nolint:contextcheck // it listens until it is closed
 			return err
 		}
 	}

@@ -92,7 +92,7 @@ func Scan(ctx context.Context, env Env, loaded *config.Loaded, o ScanOptions) er
 func (o ScanOptions) read(ctx context.Context, env Env, loaded *config.Loaded, options store.ConnectionOptions, progress func(store.ScanProgress)) (*scanservice.Outcome, string, error) {
 	cfg := quietly(loaded)
 	if o.Export != "" {
-		service, err := scanservice.New(scanConfig(env, cfg, nil, opener(env, cfg, ownPolicy(cfg), env.logger(cfg.Log))))
+		service, err := scanservice.New(scanConfig(env, nil, opener(env, cfg, ownPolicy(cfg), env.logger(cfg.Log))))
 		if err != nil {
 			return nil, "", err
 		}
@@ -114,7 +114,7 @@ func (o ScanOptions) stateless(ctx context.Context, env Env, cfg config.Config, 
 	if err := needTarget(t); err != nil {
 		return nil, err
 	}
-	service, err := scanservice.New(scanConfig(env, cfg, nil, opener(env, cfg, ownPolicy(cfg), env.logger(cfg.Log))))
+	service, err := scanservice.New(scanConfig(env, nil, opener(env, cfg, ownPolicy(cfg), env.logger(cfg.Log))))
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (o ScanOptions) stored(ctx context.Context, env Env, cfg config.Config, t c
 	if err := c.abandon(ctx); err != nil {
 		return nil, "", err
 	}
-	service, err := scanservice.New(scanConfig(env, cfg, c, opener(env, cfg, ownPolicy(cfg), c.log)))
+	service, err := scanservice.New(scanConfig(env, c, opener(env, cfg, ownPolicy(cfg), c.log)))
 	if err != nil {
 		return nil, "", err
 	}

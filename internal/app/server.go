@@ -72,7 +72,7 @@ func newServer(ctx context.Context, env Env, cfg config.Config, command string) 
 	if err != nil {
 		return s, err
 	}
-	scans := scanConfig(env, cfg, s.core, opener(env, cfg, policy, s.log))
+	scans := scanConfig(env, s.core, opener(env, cfg, policy, s.log))
 	scans.Queue = queue
 	if s.scans, err = scanservice.New(scans); err != nil {
 		return s, err
@@ -88,7 +88,7 @@ func newServer(ctx context.Context, env Env, cfg config.Config, command string) 
 	if policy.AllowLoopback {
 		s.sample = &sample{connections: s.connections, now: env.Now}
 	}
-	err = s.pages(cfg)
+	err = s.pages(cfg) //nolint:contextcheck // pages get a context with each request
 	return s, err
 }
 

@@ -25,11 +25,8 @@ type UserResetOptions struct {
 // UserReset gives an account a new password and ends its logins. Whoever may
 // open the data directory may do that.
 func UserReset(ctx context.Context, env Env, loaded *config.Loaded, o UserResetOptions) (err error) {
-	password, printed := secret.Value{}, false
-	switch o.PasswordFile {
-	case "":
-		password, printed = secret.New(strings.ToLower(rand.Text()[:16])), true
-	default:
+	password := secret.New(strings.ToLower(rand.Text()[:16]))
+	if o.PasswordFile != "" {
 		if password, err = readPassword(env, o.PasswordFile); err != nil {
 			return err
 		}
@@ -47,7 +44,7 @@ func UserReset(ctx context.Context, env Env, loaded *config.Loaded, o UserResetO
 		return err
 	}
 	env.Say("%s has a new password; all its logins were ended.", email)
-	if printed {
+	if o.PasswordFile == "" {
 		_, err = fmt.Fprintln(env.Stdout, password.Expose())
 	}
 	return err
@@ -78,7 +75,9 @@ func (c *core) resetPassword(ctx context.Context, email string, password secret.
 		}
 		return "", errs.New(errs.NotFound, "unknown_account", "Which account is meant is not clear.", hint)
 	}
-	service, err := auth.New(auth.Config{Users: users{c.store}, Sessions: sessions{c.store.Sessions(), c.store}, Audit: auditor{c.store}, Now: c.env.Now, Logger: c.log})
+	service, err := auth.New(auth.Config{ //nolint:contextcheck // only makes the service
+		Users: users{c.store}, Sessions: sessions{c.store.Sessions(), c.store}, Audit: auditor{c.store}, Now: c.env.Now, Logger: c.log,
+	})
 	if err != nil {
 		return "", err
 	}

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/metalens/metalens/internal/auth"
@@ -39,24 +38,20 @@ func (u users) CreateOwner(ctx context.Context, org store.Organization, user sto
 		if err != nil {
 			return err
 		}
-		id := org.ID
 		if len(orgs) > 0 {
-			id = orgs[0].ID
-			if err := tx.RenameOrganization(ctx, id, org.Name); err != nil {
-				return err
-			}
+			org.ID = orgs[0].ID
+			err = tx.RenameOrganization(ctx, org.ID, org.Name)
 		} else {
-			made, err := tx.InsertOrganization(ctx, org)
-			if err != nil {
-				return err
-			}
-			id = made.ID
+			org, err = tx.InsertOrganization(ctx, org)
+		}
+		if err != nil {
+			return err
 		}
 		made, err := tx.InsertUser(ctx, user)
 		if err != nil {
 			return err
 		}
-		return tx.SetMembership(ctx, store.Membership{OrgID: id, UserID: made.ID, Role: store.RoleOwner})
+		return tx.SetMembership(ctx, store.Membership{OrgID: org.ID, UserID: made.ID, Role: store.RoleOwner})
 	})
 }
 
@@ -115,13 +110,4 @@ func (a auditor) Audit(ctx context.Context, e auth.Event) error {
 		}
 		return tx.Audit(ctx, row)
 	})
-}
-
-// auditDetail is the JSON of an audit row's detail.
-func auditDetail(detail any) string {
-	raw, err := json.Marshal(detail)
-	if err != nil {
-		return ""
-	}
-	return string(raw)
 }

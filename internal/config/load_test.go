@@ -128,7 +128,7 @@ func TestEnvironmentTyposWarn(t *testing.T) {
 func TestReadableSecretsWarn(t *testing.T) {
 	dir := t.TempDir()
 	key := write(t, dir, "key", canary+"\n")
-	if err := os.Chmod(key, 0o644); err != nil { //nolint:gosec // the test is about it
+	if err := os.Chmod(key, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	l, err := config.Load(config.Inputs{DefaultData: t.TempDir(), Environ: []string{"METABASE_API_KEY_FILE=" + key}})

@@ -470,6 +470,16 @@ type checkGroup struct {
 	Info     CheckInfo
 	Severity finding.Severity // the gravest among them
 	Findings []finding.Finding
+	Whole    finding.Group // zero when not known
+}
+
+// sum says how many assets fire, and of how many where the check fires so often
+// that single findings say little.
+func (g *checkGroup) sum() string {
+	if g.Whole.Aggregated {
+		return group(int64(g.Whole.Assets)) + " of " + plural(g.Whole.Judged, "asset", "assets")
+	}
+	return plural(len(g.Findings), "finding", "findings")
 }
 
 // groups returns the findings by check, gravest and largest first.
@@ -480,6 +490,9 @@ func (d *document) groups() []checkGroup {
 		g := byCheck[f.Check]
 		if g == nil {
 			g = &checkGroup{Info: d.checkInfo(f.Check), Severity: f.Severity}
+			if i := slices.IndexFunc(d.in.Groups, func(w finding.Group) bool { return w.Check == f.Check }); i >= 0 {
+				g.Whole = d.in.Groups[i]
+			}
 			byCheck[f.Check] = g
 			order = append(order, f.Check)
 		}

@@ -154,7 +154,7 @@ func (d *document) htmlPage() htmlPage {
 	}
 	p.FamilyChart, p.SeverityChart, p.UseChart = d.familyChart(), d.severityChart(), d.useChart()
 	for _, a := range d.actions(htmlActions) {
-		p.Actions = append(p.Actions, htmlAction{a.Info.ID, Clean(a.Info.Title), plural(len(a.Findings), "finding", "findings"), firstSentence(a.advice())})
+		p.Actions = append(p.Actions, htmlAction{a.Info.ID, Clean(a.Info.Title), a.sum(), firstSentence(a.advice())})
 	}
 	counted := d.severities()
 	for _, sev := range severities() {
@@ -213,7 +213,7 @@ func (d *document) htmlAsset(r catalog.Ref) htmlAsset {
 func (d *document) htmlGroup(g checkGroup, open bool) htmlGroup {
 	out := htmlGroup{
 		ID: g.Info.ID, Title: Clean(g.Info.Title), Severity: string(g.Severity),
-		Count: plural(len(g.Findings), "finding", "findings"), Advice: Clean(g.advice()), Open: open, Known: d.in.Baseline != nil,
+		Count: g.sum(), Advice: Clean(g.advice()), Open: open, Known: d.in.Baseline != nil,
 	}
 	for paragraph := range strings.SplitSeq(g.Info.Why, "\n\n") {
 		if paragraph = Clean(paragraph); paragraph != "" {

@@ -85,7 +85,7 @@ func (p *page) health(d *document) {
 	if actions := d.actions(5); len(actions) > 0 {
 		p.f("## What to do first\n\n")
 		for i, a := range actions {
-			p.f("%d. **%s** (%s, %s): %s\n", i+1, md(a.Info.Title), a.Info.ID, plural(len(a.Findings), "finding", "findings"), md(firstSentence(a.advice())))
+			p.f("%d. **%s** (%s, %s): %s\n", i+1, md(a.Info.Title), a.Info.ID, a.sum(), md(firstSentence(a.advice())))
 		}
 		p.f("\n")
 	}
@@ -127,9 +127,13 @@ func (p *page) findings(d *document) {
 			p.f("… and %d more checks with findings; the JSON and HTML reports list all.\n\n", len(groups)-i)
 			break
 		}
-		p.f("### %s: %s (%s, %s)\n\n", severityWord(g), md(g.Info.Title), g.Info.ID, group(int64(len(g.Findings))))
+		p.f("### %s: %s (%s, %s)\n\n", severityWord(g), md(g.Info.Title), g.Info.ID, g.sum())
+		rows := markdownPerCheck
+		if g.Whole.Aggregated {
+			rows = aggregatedRows
+		}
 		for j := range g.Findings {
-			if j == markdownPerCheck {
+			if j == rows {
 				p.f("- … and %s more\n", group(int64(len(g.Findings)-j)))
 				break
 			}

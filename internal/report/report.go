@@ -110,6 +110,9 @@ type Input struct {
 	NotEvaluated []finding.NotEvaluated
 	Health       finding.Health
 
+	// Groups says of each check how many assets it judged and whether it fires
+	// on so many that it is shown as one line; may be empty.
+	Groups   []finding.Group
 	Families []FamilyInfo // in the order reports use
 	Checks   []CheckInfo
 	Baseline *Baseline // nil: no comparison was asked for

@@ -14,6 +14,8 @@ const (
 	minWidth     = 60
 	defaultWidth = 110
 	wholeMessage = 2000
+
+	aggregatedRows = 3 // examples of a check that fires on many assets
 )
 
 // terminal prints lines of cleaned text; the first error sticks.
@@ -215,10 +217,14 @@ func (t *terminal) findings(d *document) {
 		t.line()
 		head := clip(Clean(g.Info.Title), t.width-30)
 		t.line(t.style(severityStyle(g.Severity)+";"+bold, strings.ToUpper(string(g.Severity))), " ", t.style(bold, head), " ",
-			t.style(faint, g.Info.ID+" · "+plural(len(g.Findings), "finding", "findings")))
+			t.style(faint, g.Info.ID+" · "+g.sum()))
+		rows := share
+		if g.Whole.Aggregated {
+			rows = min(share, aggregatedRows)
+		}
 		for i := range g.Findings {
-			if i == share {
-				t.line("  ", t.style(faint, fmt.Sprintf("… and %s more", group(int64(len(g.Findings)-share)))))
+			if i == rows {
+				t.line("  ", t.style(faint, fmt.Sprintf("… and %s more", group(int64(len(g.Findings)-rows)))))
 				break
 			}
 			f := &g.Findings[i]
