@@ -263,14 +263,34 @@ func (c *Client) inCollection(f *faults, val []byte) {
 		return
 	}
 	a := c.collection(f, val)
-	personal := a.PersonalOwnerID
+	personal, shared := a.PersonalOwnerID, false
 	eachMember(val, func(k string, v []byte) {
-		if k == "is_personal" && personal == "" && f.flag(k, v) {
+		if k != "is_personal" || isNull(v) {
+			return
+		}
+		if !f.flag(k, v) {
+			shared = true
+		} else if personal == "" {
 			personal = "unknown"
 		}
 	})
-	if personal != "" {
+	switch {
+	case personal != "":
 		c.names.notePersonal(a.ID, personal, c.cfg.IncludePersonal)
+	case shared: // of a namespace that the list does not show
+		c.names.noteShared(a.ID, a.ParentID)
+	}
+}
+
+// noteShared remembers a collection that content named and that is nobody's.
+func (n *names) noteShared(id, parent string) {
+	if id == "" {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, known := n.parents[id]; !known {
+		n.parents[id] = parent
 	}
 }
 

@@ -77,7 +77,7 @@ func (c *Client) DashboardHeads(ctx context.Context, archived bool) ([]Dashboard
 	if err != nil {
 		return nil, nil, err
 	}
-	l := list[DashboardHead]{what: what, kind: catalog.KindDashboard, decode: func(f *faults, val []byte) (string, DashboardHead, bool) {
+	l := list[DashboardHead]{what: what, kind: catalog.KindDashboard, placed: true, decode: func(f *faults, val []byte) (string, DashboardHead, bool) {
 		d := &catalog.Dashboard{CollectionID: catalog.RootCollectionID, DetailUnread: true}
 		head := DashboardHead{Dashboard: d}
 		eachMember(val, func(k string, v []byte) { c.dashboardMember(f, d, &head.Usage, k, v) })

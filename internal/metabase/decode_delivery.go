@@ -110,7 +110,7 @@ func (c *Client) Subscriptions(ctx context.Context) ([]*catalog.Subscription, []
 	if err != nil {
 		return nil, nil, err
 	}
-	l := list[*catalog.Subscription]{what: "subscriptions", kind: catalog.KindSubscription, decode: func(f *faults, val []byte) (string, *catalog.Subscription, bool) {
+	l := list[*catalog.Subscription]{what: "subscriptions", kind: catalog.KindSubscription, placed: true, decode: func(f *faults, val []byte) (string, *catalog.Subscription, bool) {
 		s := &catalog.Subscription{}
 		eachMember(val, func(k string, v []byte) {
 			switch k {

@@ -315,7 +315,7 @@ func (c *Client) Documents(ctx context.Context) ([]*catalog.Document, map[catalo
 		return nil, nil, nil, err
 	}
 	usage := map[catalog.Ref]catalog.Usage{}
-	l := list[*catalog.Document]{what: missing.what, kind: missing.kind, decode: func(f *faults, val []byte) (string, *catalog.Document, bool) {
+	l := list[*catalog.Document]{what: missing.what, kind: missing.kind, placed: true, decode: func(f *faults, val []byte) (string, *catalog.Document, bool) {
 		d := &catalog.Document{CollectionID: catalog.RootCollectionID}
 		var u catalog.Usage
 		eachMember(val, func(k string, v []byte) {

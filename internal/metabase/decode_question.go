@@ -264,7 +264,7 @@ func (c *Client) QuestionsOf(ctx context.Context, databaseID string, each EachQu
 }
 
 func (c *Client) questions(ctx context.Context, what string, req request, each EachQuestion) ([]catalog.Gap, error) {
-	l := list[rawQuestion]{what: what, kind: catalog.KindQuestion, decode: func(f *faults, val []byte) (string, rawQuestion, bool) {
+	l := list[rawQuestion]{what: what, kind: catalog.KindQuestion, placed: true, decode: func(f *faults, val []byte) (string, rawQuestion, bool) {
 		raw := c.card(f, val)
 		return raw.question.ID, raw, !c.leftOut(raw.question.CollectionID)
 	}}

@@ -329,7 +329,8 @@ func TestCollectionsAndWhatIsLeftOut(t *testing.T) {
 		"/api/collection?archived=true&exclude-other-user-collections=true": `[{"id":9,"name":"Trashed","location":"/","archived":true}]`,
 		"/api/collection?namespace=snippets":                                `[{"id":"root","name":"Top folder"},{"id":7,"name":"Folder","location":"/","namespace":"snippets"}]`,
 		"/api/card": `[{"id":1,"name":"a","collection_id":2},{"id":2,"name":"b","collection_id":4},{"id":3,"name":"c","collection_id":6},{"id":4,"name":"d","collection_id":77},
-			{"id":5,"name":"e","collection_id":null},{"id":6,"name":"f","collection_id":88,"collection":{"id":88,"personal_owner_id":9,"is_personal":true}},{"id":7,"name":"g","collection_id":9}]`,
+			{"id":5,"name":"e","collection_id":null},{"id":6,"name":"f","collection_id":88,"collection":{"id":88,"personal_owner_id":9,"is_personal":true}},{"id":7,"name":"g","collection_id":9},
+			{"id":8,"name":"h","collection_id":90,"collection":{"id":90,"name":"Tenants","location":"/","is_personal":false}}]`,
 		"/api/dashboard":        `[{"id":1,"name":"x","collection_id":4},{"id":2,"name":"y","collection_id":1},{"id":3,"name":"z","collection_id":88}]`,
 		"/api/collection/graph": `{"revision":1,"groups":{"1":{"root":"read","3":"read","5":"write","2":"none"}}}`,
 	}
@@ -349,14 +350,17 @@ func TestCollectionsAndWhatIsLeftOut(t *testing.T) {
 	if len(gaps) != 2 || !gaps[0].Expected || !gaps[1].Expected || list[0].Name != "Unsere Analysen" {
 		t.Errorf("%+v %s", gaps, list[0].Name)
 	}
-	got, _, _ := questionsOf(t, b)
+	got, _, gaps := questionsOf(t, b)
+	if len(gaps) != 1 || !gaps[0].Expected || !strings.HasPrefix(gaps[0].Reason, "4 lie in collections") {
+		t.Errorf("%+v", gaps)
+	}
 	var kept []string
-	for _, id := range []string{"1", "2", "3", "4", "5", "6", "7"} {
+	for _, id := range []string{"1", "2", "3", "4", "5", "6", "7", "8"} {
 		if got[id] != nil {
 			kept = append(kept, id)
 		}
 	}
-	if diff := cmp.Diff([]string{"1", "5", "7"}, kept); diff != "" {
+	if diff := cmp.Diff([]string{"1", "5", "7", "8"}, kept); diff != "" {
 		t.Errorf("questions: %s", diff)
 	}
 	heads, _, err := b.DashboardHeads(t.Context(), false)

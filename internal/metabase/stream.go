@@ -157,12 +157,16 @@ type list[A any] struct {
 	what   string // "questions", for gaps
 	kind   catalog.Kind
 	decode func(f *faults, val []byte) (id string, a A, keep bool)
+	// placed is set for content of collections: what is not kept lies in a
+	// collection that is left out, and is counted in a gap.
+	placed bool
 }
 
 // each streams the decoded elements. Duplicate ids are handed over once.
 func (l list[A]) each(ctx context.Context, c *Client, req request, yield func(A) error) ([]catalog.Gap, error) {
 	var f faults
 	seen := map[string]bool{}
+	leftOut := 0
 	err := c.elements(ctx, req, func(val []byte) error {
 		id, a, keep := l.decode(&f, val)
 		if id != "" && seen[id] {
@@ -176,11 +180,19 @@ func (l list[A]) each(ctx context.Context, c *Client, req request, yield func(A)
 		}
 		seen[id] = true
 		if !keep {
+			leftOut++
 			return nil
 		}
 		return yield(a)
 	})
-	return f.gaps(l.what, l.kind), err
+	gaps := f.gaps(l.what, l.kind)
+	if leftOut > 0 && l.placed {
+		gaps = append(gaps, catalog.Gap{
+			What: l.what, Kind: l.kind, Expected: true,
+			Reason: fmt.Sprintf("%d lie in collections that are left out (excluded ones, or other people's personal ones)", leftOut),
+		})
+	}
+	return gaps, err
 }
 
 // all collects the decoded elements.
