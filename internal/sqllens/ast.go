@@ -274,6 +274,7 @@ type DML struct {
 	Actions   []MergeAction
 	Returning []SelectItem
 	Others    []*DML // further inserts of a multi-table INSERT
+	Temporary bool   // CREATE TEMPORARY TABLE
 }
 
 // Assignment is one SET entry.

@@ -50,10 +50,10 @@ func (p *parser) primaryWord() *Expr {
 		}
 		if n.isOp("<") {
 			p.next()
-			p.skipAngles()
+			names := p.typeFields()
 			if p.isOp("[") {
 				e := p.arrayLiteral()
-				e.Span.Start = t.start
+				e.Span.Start, e.Params = t.start, names
 				return e
 			}
 			if p.isOp("(") {
@@ -66,9 +66,10 @@ func (p *parser) primaryWord() *Expr {
 	case "struct", "map", "row":
 		if n.isOp("<") && t.word == "struct" {
 			p.next()
-			p.skipAngles()
+			names := p.typeFields()
 			if p.isOp("(") {
 				e := p.callArgs(&Expr{Kind: ExprStruct, Span: t.span()})
+				e.Params = names
 				return e
 			}
 			return &Expr{Kind: ExprStruct, Span: t.span()}

@@ -353,7 +353,7 @@ func (p *parser) tableFactor() *Table {
 		table.Kind = TableFunc
 		table.Func = p.primary()
 	case p.isName(t) || t.kind == tokWord && p.peek(1).isOp(".") || t.kind == tokTag || t.isWord("left", "right", "replace", "exists", "values", "any") && p.peek(1).isOp("("):
-		table.Name = p.path()
+		table.Name = p.tablePath()
 		if table.Name == nil {
 			p.next()
 			table.Name = []Ident{p.ident(t)}

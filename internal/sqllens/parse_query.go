@@ -128,7 +128,7 @@ func (p *parser) cte() *CTE {
 		names = []Ident{p.ident(p.next())}
 	}
 	c := &CTE{Name: names[len(names)-1], Span: t.span()}
-	if p.isOp("(") {
+	if p.isOp("(") && !p.startsQueryAt(1) { // Spark leaves AS out: WITH t (SELECT …)
 		c.Columns = p.identList()
 	}
 	if p.accept("using") { // DuckDB: USING KEY (…)

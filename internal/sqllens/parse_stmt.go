@@ -126,6 +126,8 @@ func (p *parser) statement() *Statement {
 		}
 	case t.isWord("declare") && p.t.semicolonless:
 		p.declare()
+	case t.isWord("copy"):
+		p.copy(st)
 	case t.isText("summarize"):
 		p.next()
 		if p.startsQuery() {
@@ -205,7 +207,7 @@ func (p *parser) explain(st *Statement) {
 			p.next()
 		}
 	}
-	if p.accept("for") {
+	if p.accept("for") || p.is("function", "procedure", "database", "schema") && p.isName(p.peek(1)) {
 		p.skipStatement()
 		return
 	}
@@ -226,7 +228,7 @@ func (p *parser) explain(st *Statement) {
 // nameOnly reads a table's name without alias.
 func (p *parser) nameOnly() *Table {
 	start := p.cur()
-	names := p.path()
+	names := p.tablePath()
 	if names == nil {
 		if start.kind == tokString || start.kind == tokWord && !reserved[start.word] {
 			names = p.anyPath()
@@ -285,6 +287,43 @@ func (p *parser) otherStatement(st *Statement) {
 	p.skipStatement()
 }
 
+// copy reads COPY t FROM …, COPY t TO …, COPY (query) TO … and COPY INTO t
+// FROM …: files and stages are no tables.
+func (p *parser) copy(st *Statement) {
+	p.next()
+	into := p.accept("into")
+	switch {
+	case p.isOp("(") && p.startsQueryAt(1):
+		st.Query = p.query()
+	case p.isName(p.cur()) && !p.is("into"):
+		target := p.nameOnly()
+		if p.isOp("(") {
+			p.skipBalanced()
+		}
+		if p.is("from") {
+			p.next()
+			st.DML = &DML{Verb: "insert", Target: target}
+			if p.isOp("(") && p.startsQueryAt(1) {
+				st.DML.Query = p.query()
+			}
+		} else if !into {
+			st.Verb = "describe" // read only
+			st.Names = append(st.Names, target)
+		}
+	case into: // COPY INTO @stage FROM t
+		p.tableFactor()
+		if p.accept("from") {
+			if p.isOp("(") && p.startsQueryAt(1) {
+				st.Query = p.query()
+			} else if p.isName(p.cur()) {
+				st.Verb = "describe"
+				st.Names = append(st.Names, p.nameOnly())
+			}
+		}
+	}
+	p.skipStatement()
+}
+
 // declare reads DECLARE @a int = …, @t TABLE (…) of SQL Server.
 func (p *parser) declare() {
 	p.next()
@@ -310,7 +349,7 @@ func (p *parser) create(st *Statement) {
 	if p.acceptSeq("or", "replace") || p.acceptSeq("or", "alter") || p.accept("or") {
 		p.acceptText("refresh")
 	}
-	kind := ""
+	kind, temp := "", false
 	for i := 0; i < 12; i++ {
 		t := p.cur()
 		switch {
@@ -332,7 +371,10 @@ func (p *parser) create(st *Statement) {
 				p.next()
 			}
 			i = 99
-		case t.isWord("temp", "temporary", "global", "materialized", "recursive") || t.isText("unlogged") || t.isText("transient") || t.isText("volatile") || t.isText("external") || t.isText("local") ||
+		case t.isWord("temp", "temporary") || t.isText("volatile"):
+			temp = true
+			p.next()
+		case t.isWord("global", "materialized", "recursive") || t.isText("unlogged") || t.isText("transient") || t.isText("external") || t.isText("local") ||
 			t.isText("secure") || t.isText("force") || t.isText("noforce") || t.isText("editionable") || t.isText("multiset") || t.isText("dynamic") || t.isText("live") || t.isText("streaming") || t.isText("snapshot") || t.isText("private") || t.isText("hybrid") || t.isText("iceberg") || t.isText("window") || t.isWord("window") || t.isText("algorithm") || t.isText("nonclustered") || t.isText("columnar"):
 			p.next()
 			if t.isText("algorithm") {
@@ -365,7 +407,7 @@ func (p *parser) create(st *Statement) {
 	if kind == "view" {
 		st.Kind = StatementCreateView
 	}
-	dml := &DML{Verb: "create", Target: target}
+	dml := &DML{Verb: "create", Target: target, Temporary: temp}
 	st.DML = dml
 	if p.accept("on") || p.acceptText("to") && p.d == ClickHouse {
 		p.path()

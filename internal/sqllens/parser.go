@@ -269,13 +269,26 @@ func (p *parser) isName(t *token) bool {
 var hardWords = wordSet(`select from where group having order union intersect on and or not then when else case as by into join with
 	distinct between in is null like using`)
 
-// path reads a dotted name: a.b.c, quoted or not, with BigQuery's dashes.
+// path reads a dotted name: a.b.c, quoted or not.
 func (p *parser) path() []Ident {
 	t := p.cur()
 	if !p.isName(t) && t.kind != tokTag {
 		return nil
 	}
 	names := p.splitQuoted(p.pathPart())
+	return p.restOfPath(names)
+}
+
+// tablePath reads a table's name, with BigQuery's dashes in it.
+func (p *parser) tablePath() []Ident {
+	t := p.cur()
+	if !p.t.dashedNames || t.kind != tokWord || !p.isName(t) {
+		return p.path()
+	}
+	return p.restOfPath([]Ident{p.dashedPart()})
+}
+
+func (p *parser) restOfPath(names []Ident) []Ident {
 	for p.isOp(".") || p.isOp("..") {
 		n := p.peek(1)
 		if p.isOp("..") { // SQL Server: db..table
@@ -302,17 +315,20 @@ func (p *parser) path() []Ident {
 func (p *parser) pathPart() Ident {
 	t := p.next()
 	id := p.ident(t)
-	// BigQuery reads my-project.dataset.table without quotes.
-	if p.t.dashedNames && t.kind == tokWord {
-		for p.isOp("-") && p.cur().glued && p.peek(1).glued && (p.peek(1).kind == tokWord || p.peek(1).kind == tokNumber) {
-			p.next()
-			last := p.next()
-			id.Text = p.src[id.Span.Start:last.end]
-			id.Span.End = last.end
-		}
-	}
 	// Wildcard suffix glued to the name: events_{{x}}, dbt leftovers.
 	for p.cur().kind == tokTag && p.cur().glued && t.kind == tokWord {
+		last := p.next()
+		id.Text = p.src[id.Span.Start:last.end]
+		id.Span.End = last.end
+	}
+	return id
+}
+
+// dashedPart reads my-project of my-project.dataset.table.
+func (p *parser) dashedPart() Ident {
+	id := p.ident(p.next())
+	for p.isOp("-") && p.cur().glued && p.peek(1).glued && (p.peek(1).kind == tokWord || p.peek(1).kind == tokNumber) {
+		p.next()
 		last := p.next()
 		id.Text = p.src[id.Span.Start:last.end]
 		id.Span.End = last.end
@@ -375,6 +391,36 @@ func (p *parser) skipTypeTail() {
 		return
 	}
 	p.skipBalanced()
+}
+
+// typeFields passes <…> of STRUCT<a INT64, b STRING> or ARRAY<STRUCT<…>> and
+// answers with the names of the outermost struct's fields.
+func (p *parser) typeFields() []Ident {
+	start := p.pos
+	p.skipAngles()
+	var names []Ident
+	depth, level := 0, 1
+	for i := start; i < p.pos; i++ {
+		t := &p.toks[i]
+		switch {
+		case t.isOp("<"):
+			depth++
+			if depth == 2 && i == start+2 && p.toks[start+1].isWord("struct") { // ARRAY<STRUCT<
+				level = 2
+			}
+		case t.isOp("("):
+			depth++
+		case t.isOp(")"), t.isOp(">"):
+			depth--
+		case t.isOp(">>"):
+			depth -= 2
+		}
+		begins := t.isOp("<") && depth == level || t.isOp(",") && depth == level
+		if begins && i+2 < p.pos && p.toks[i+1].kind != tokOp && p.toks[i+2].kind == tokWord {
+			names = append(names, p.ident(&p.toks[i+1]))
+		}
+	}
+	return names
 }
 
 // skipAngles passes <…> of a generic type.

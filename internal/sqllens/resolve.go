@@ -17,6 +17,10 @@ type resolver struct {
 	steps   int
 	joining int                  // > 0: on the right side of a join
 	tags    map[string]*relation // outputs of template tags that stand for tables, by tag name
+	results map[*Query]*relation // what scalar subqueries yield, for the fields of structs
+	reuse   int                  // > 0: results answer instead of resolving a subquery again
+	usings  int                  // counts USING clauses
+	merged  int                  // counts columns merged by them
 }
 
 // maxSteps bounds the work on one statement against hostile text.
@@ -48,7 +52,8 @@ func Resolve(tree *Tree, schema *Schema, tags map[string]TagRelation) []*Lineage
 	list := make([]*Lineage, len(tree.Statements))
 	for i, st := range tree.Statements {
 		r.out = &Lineage{}
-		r.steps = 0
+		r.steps, r.usings, r.merged = 0, 0, 0
+		r.results = nil
 		r.statement(st)
 		r.out.sort()
 		list[i] = r.out
@@ -65,9 +70,18 @@ func (r *resolver) statement(st *Statement) {
 		r.outputs(rel, nil, nil)
 	}
 	for _, n := range st.Names {
-		if n.Kind == TableName {
-			r.tableUse(n, st.Verb != "describe" && st.Verb != "desc" && st.Verb != "explain" && st.Verb != "summarize")
+		if n.Kind != TableName {
+			continue
 		}
+		switch st.Verb {
+		case "describe", "desc", "explain", "summarize":
+			r.tableUse(n, false)
+		case "truncate", "alter":
+			r.tableUse(n, true)
+		case "drop":
+			delete(r.created, tableKey(n.Name))
+		}
+
 	}
 }
 
@@ -376,7 +390,7 @@ func (r *resolver) unionByPlace(left, right *relation) *relation {
 	out := &relation{columns: make([]outputColumn, len(a)), open: append(append([]*TableRef(nil), left.open...), right.open...), blind: left.blind || right.blind}
 	starA := firstStar(a)
 	for i := range a {
-		out.columns[i] = outputColumn{name: a[i].name, star: a[i].star, sources: a[i].sources}
+		out.columns[i] = outputColumn{name: a[i].name, star: a[i].star, sources: a[i].sources, fields: a[i].fields}
 	}
 	for i := range b {
 		switch {
@@ -468,8 +482,8 @@ func (r *resolver) selectBody(s *Select, parent *scope, ctes *cteScope) (*relati
 	for _, item := range s.Items {
 		var cols []outputColumn
 		switch {
-		case item.Expr.Kind == ExprStar && item.Expr.Args == nil:
-			star := r.star(item.Expr, sc)
+		case item.Expr.Kind == ExprStar:
+			star := r.itemStar(item.Expr, sc)
 			cols = star.columns
 			rel.open = append(rel.open, star.open...)
 			rel.blind = rel.blind || star.blind
@@ -480,7 +494,7 @@ func (r *resolver) selectBody(s *Select, parent *scope, ctes *cteScope) (*relati
 			itemScope := *sc
 			itemScope.aliases = aliases
 			sources := r.expr(item.Expr, &itemScope, UseValue)
-			cols = []outputColumn{{name: r.itemName(item, len(rel.columns)), sources: sources}}
+			cols = []outputColumn{{name: r.itemName(item, len(rel.columns)), sources: sources, fields: r.structFields(item.Expr, &itemScope)}}
 			if item.Expr.Kind == ExprTag && item.Alias == nil {
 				rel.blind = true // {{snippet: columns}} may stand for any columns
 			}
@@ -535,11 +549,31 @@ func (r *resolver) selectBody(s *Select, parent *scope, ctes *cteScope) (*relati
 // remember keeps what a statement wrote into a temporary table, so that later
 // statements of the text resolve through it.
 func (r *resolver) remember(name []Ident, rel *relation) {
-	last := name[len(name)-1].Text
-	if strings.HasPrefix(last, "#") {
-		r.created[strings.ToLower(last)] = &relation{columns: rel.columns, open: rel.open, blind: rel.blind}
+	if strings.HasPrefix(name[len(name)-1].Text, "#") {
+		r.created[tableKey(name)] = &relation{columns: rel.columns, open: rel.open, blind: rel.blind}
 	}
 }
+
+// rememberTable keeps the columns of a table that the text itself creates.
+// A temporary one is read through; a lasting one is a table like any other
+// whose columns are now known.
+func (r *resolver) rememberTable(name []Ident, ref *TableRef, rel *relation, temporary bool) {
+	if ref == nil || temporary || strings.HasPrefix(name[len(name)-1].Text, "#") {
+		r.created[tableKey(name)] = &relation{columns: rel.columns, open: rel.open, blind: rel.blind}
+		return
+	}
+	if rel.blind || len(rel.open) > 0 || known(visible(rel)) == nil {
+		return
+	}
+	table := &relation{table: ref}
+	for _, c := range visible(rel) {
+		table.columns = append(table.columns, outputColumn{name: c.name, sources: sourceSet{{ref, c.name.Text}}, physical: true})
+	}
+	r.created[tableKey(name)] = table
+}
+
+// tableKey finds a table created in the same text again.
+func tableKey(name []Ident) string { return strings.ToLower(pathText(name)) }
 
 // itemName is the output name of a select item without alias.
 func (r *resolver) itemName(item SelectItem, place int) Ident {
@@ -585,6 +619,10 @@ func (r *resolver) tableUse(t *Table, write bool) *TableRef {
 		return nil
 	}
 	entry, ambiguous := r.schema.find(t.Name)
+	system, pseudo := systemTable(t.Name)
+	if entry == nil && pseudo { // FROM DUAL
+		return nil
+	}
 	var ref TableRef
 	known := entry != nil && !ambiguous
 	if entry != nil {
@@ -601,7 +639,7 @@ func (r *resolver) tableUse(t *Table, write bool) *TableRef {
 	}
 	if ambiguous {
 		r.unresolved("ambiguous_table", pathText(t.Name), t.Span)
-	} else if entry == nil && r.schema != nil && !write {
+	} else if entry == nil && r.schema.knowsTables() && !write && !system {
 		r.unresolved("unknown_table", pathText(t.Name), t.Span)
 	}
 	if r.quiet == 0 {

@@ -40,7 +40,11 @@ func (r *resolver) insert(d *DML, ctes *cteScope, top bool) *relation {
 			r.outputs(rel, nil, nil)
 		}
 		if d.Target != nil && d.Target.Kind == TableName {
-			r.remember(d.Target.Name, renamed(rel, d.Columns))
+			if d.Verb == "create" {
+				r.rememberTable(d.Target.Name, target, renamed(rel, d.Columns), d.Temporary)
+			} else {
+				r.remember(d.Target.Name, renamed(rel, d.Columns))
+			}
 		}
 	}
 	for _, o := range d.Others {

@@ -1,6 +1,9 @@
 package sqllens
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // expr resolves an expression: it records the use of every physical column and
 // answers with the sources of the value.
@@ -33,13 +36,29 @@ func (r *resolver) expr(e *Expr, sc *scope, use Use) sourceSet {
 		}
 		return out
 	case ExprQuery:
-		rel := r.query(e.Query, sc, sc.ctes)
+		rel := r.results[e.Query]
+		if rel == nil || r.reuse == 0 {
+			rel = r.query(e.Query, sc, sc.ctes)
+			if r.results == nil {
+				r.results = map[*Query]*relation{}
+			}
+			r.results[e.Query] = rel
+		}
 		var out sourceSet
 		for _, c := range rel.columns {
 			out = out.add(c.sources...)
 		}
 		return out
+	case ExprField:
+		out := r.expr(e.Args[0], sc, use)
+		if c := fieldOf(r.t.names, r.structFields(e.Args[0], sc), e.Name[0]); c != nil {
+			return c.sources
+		}
+		return out
 	case ExprExists:
+		if r.reuse > 0 {
+			return nil
+		}
 		r.query(e.Query, sc, sc.ctes)
 		return nil
 	case ExprLambda:
@@ -188,7 +207,7 @@ func (r *resolver) column(e *Expr, sc *scope, use Use) sourceSet {
 			}
 		}
 	}
-	sources, ok := r.lookup(e, sc)
+	sources, _, ok := r.lookup(e, sc)
 	if !ok {
 		return nil
 	}
@@ -200,7 +219,7 @@ func (r *resolver) column(e *Expr, sc *scope, use Use) sourceSet {
 
 // lookup finds what a column path means. ok is false when it means nothing
 // that has sources; what is unresolved was reported.
-func (r *resolver) lookup(e *Expr, sc *scope) (sourceSet, bool) {
+func (r *resolver) lookup(e *Expr, sc *scope) (sourceSet, []outputColumn, bool) {
 	path := e.Name
 	// qualifier.column[.field…]: longest qualifier first
 	for n := min(len(path)-1, 3); n >= 1; n-- {
@@ -208,24 +227,25 @@ func (r *resolver) lookup(e *Expr, sc *scope) (sourceSet, bool) {
 		if rel == nil {
 			continue
 		}
-		return r.columnOf(rel, path[n], e)
+		return r.columnOf(rel, path[n:], e)
 	}
 	// column, or column.field
 	for s := sc; s != nil; s = s.parent {
-		sources, found, stop := r.unqualified(path[0], s, e)
+		sources, fields, found, stop := r.unqualified(path, s, e)
 		if found {
-			return sources, true
+			return sources, fields, true
 		}
 		if stop {
-			return sources, sources != nil
+			return sources, nil, sources != nil
 		}
 	}
 	if len(path) == 1 {
 		if r.niladic(path[0]) {
-			return nil, false
+			return nil, nil, false
 		}
 		if c := sc.ctes.find(r.t.names, path[0]); c != nil && c.scalar {
-			return c.rel.columns[0].sources, true
+			sources, fields := r.descend(&c.rel.columns[0], nil)
+			return sources, fields, true
 		}
 		// the name of a relation as a whole row
 		for s := sc; s != nil; s = s.parent {
@@ -235,28 +255,36 @@ func (r *resolver) lookup(e *Expr, sc *scope) (sourceSet, bool) {
 					for _, c := range rel.columns {
 						out = out.add(c.sources...)
 					}
-					return out, true
+					return out, rowFields(rel), true
 				}
 			}
 		}
 		if r.hasBlind(sc) {
-			return nil, false
+			return nil, nil, false
 		}
 		r.unresolved("unknown_column", path[0].Text, e.Span)
-		return sourceSet{{nil, path[0].Text}}, true
+		return sourceSet{{nil, path[0].Text}}, nil, true
 	}
 	if r.hasBlind(sc) && len(path) > 1 && r.t.structAccess {
-		return nil, false
+		return nil, nil, false
 	}
 	switch strings.ToLower(path[0].Text) {
 	case "excluded", "inserted", "deleted", "new", "old", "values":
-		return nil, false
+		return nil, nil, false
 	}
 	if strings.EqualFold(path[len(path)-1].Text, "nextval") || strings.EqualFold(path[len(path)-1].Text, "currval") {
-		return nil, false
+		return nil, nil, false
 	}
 	r.unresolved("unknown_alias", pathText(path), e.Span)
-	return sourceSet{{nil, path[len(path)-1].Text}}, true
+	return sourceSet{{nil, path[len(path)-1].Text}}, nil, true
+}
+
+// rowFields are the columns of a relation used as one value.
+func rowFields(rel *relation) []outputColumn {
+	if rel.blind || len(rel.open) > 0 {
+		return nil
+	}
+	return known(visible(rel))
 }
 
 func (r *resolver) hasBlind(sc *scope) bool {
@@ -304,17 +332,13 @@ func (r *resolver) qualified(path []Ident, sc *scope) *relation {
 // matches compares a qualifier with the completed name of a table that stands
 // under its own name.
 func (rel *relation) matches(rule caseRule, path []Ident) bool {
-	full := []Ident{{Text: rel.table.Catalog, Quote: 's'}, {Text: rel.table.Schema, Quote: 's'}, {Text: rel.table.Name, Quote: 's'}}
-	if len(path) > 3 {
-		return false
-	}
-	for i := range path {
-		have := full[3-len(path)+i]
-		if have.Text == "" || !matchName(rule, path[i], have) {
-			return false
+	var full []Ident
+	for _, part := range []string{rel.table.Catalog, rel.table.Schema, rel.table.Name} {
+		if part != "" {
+			full = append(full, Ident{Text: part, Quote: 's'})
 		}
 	}
-	return true
+	return suffixMatches(rule, path, full)
 }
 
 func suffixMatches(rule caseRule, path, full []Ident) bool {
@@ -330,40 +354,50 @@ func suffixMatches(rule caseRule, path, full []Ident) bool {
 }
 
 // columnOf finds a column of one relation.
-func (r *resolver) columnOf(rel *relation, id Ident, e *Expr) (sourceSet, bool) {
+func (r *resolver) columnOf(rel *relation, path []Ident, e *Expr) (sourceSet, []outputColumn, bool) {
+	id := path[0]
 	if c, n := rel.find(r.t.names, id); n > 0 {
-		return c.sources, true
+		sources, fields := r.descend(c, path[1:])
+		return sources, fields, true
+	}
+	if i := r.place(id); i > 0 && i <= len(rel.columns) && !rel.columns[i-1].star { // $1
+		return rel.columns[i-1].sources, rel.columns[i-1].fields, true
 	}
 	switch len(rel.open) {
 	case 1:
-		return sourceSet{{rel.open[0], id.Text}}, true
+		return sourceSet{{rel.open[0], id.Text}}, nil, true
 	case 0:
 	default:
 		r.unresolved("ambiguous_column", id.Text, e.Span)
-		return sourceSet{{nil, id.Text}}, true
+		return sourceSet{{nil, id.Text}}, nil, true
 	}
 	if rel.blind || r.pseudoColumn(id) {
 		if rel.asValue && len(rel.columns) > 0 { // a field of an unnested element
-			return rel.columns[0].sources, true
+			return rel.columns[0].sources, nil, true
 		}
-		return nil, false
+		return nil, nil, false
 	}
 	if len(rel.columns) > 0 && rel.asValue {
-		return rel.columns[0].sources, true
+		return rel.columns[0].sources, nil, true
 	}
 	r.unresolved("unknown_column", pathText(e.Name), e.Span)
 	if rel.table != nil {
-		return sourceSet{{rel.table, id.Text}}, true
+		return sourceSet{{rel.table, id.Text}}, nil, true
 	}
-	return nil, false
+	return nil, nil, false
 }
 
 // unqualified finds a bare column in one scope. stop says that the search ends
 // here although nothing certain was found.
-func (r *resolver) unqualified(id Ident, s *scope, e *Expr) (sources sourceSet, found, stop bool) {
+func (r *resolver) unqualified(path []Ident, s *scope, e *Expr) (sources sourceSet, fields []outputColumn, found, stop bool) {
+	id := path[0]
+	take := func(c *outputColumn) (sourceSet, []outputColumn, bool, bool) {
+		sources, fields := r.descend(c, path[1:])
+		return sources, fields, true, true
+	}
 	if r.t.aliasFirst {
 		if c := aliasOf(r.t.names, s.aliases, id); c != nil {
-			return c.sources, true, true
+			return take(c)
 		}
 	}
 	var hits []*outputColumn
@@ -373,57 +407,97 @@ func (r *resolver) unqualified(id Ident, s *scope, e *Expr) (sources sourceSet, 
 		}
 	}
 	if len(hits) == 1 {
-		return hits[0].sources, true, true
+		return take(hits[0])
 	}
 	if len(hits) > 1 {
 		if c := aliasOf(r.t.names, s.aliases, id); c != nil {
-			return c.sources, true, true
+			return take(c)
 		}
 		r.unresolved("ambiguous_column", id.Text, e.Span)
 		var all sourceSet
 		for _, h := range hits {
 			all = all.add(h.sources...)
 		}
-		return all, true, true
+		return all, nil, true, true
 	}
 	if c := aliasOf(r.t.names, s.aliases, id); c != nil && (r.t.lateralAlias || s.openCount() != 1 || len(s.relations) == 0) {
-		return c.sources, true, true
+		return take(c)
+	}
+	if i := r.place(id); i > 0 {
+		for _, rel := range s.relations {
+			if i <= len(rel.columns) {
+				if rel.columns[i-1].star {
+					break
+				}
+				return take(&rel.columns[i-1])
+			}
+			i -= len(rel.columns)
+		}
 	}
 	if r.niladic(id) && e.Name[0].Quote == 0 {
-		return nil, false, true
+		return nil, nil, false, true
 	}
 	var open []*TableRef
 	for _, rel := range s.relations {
 		open = append(open, rel.open...)
 	}
 	open = distinctTables(open)
+	if len(open) > 0 && r.tablePseudo(id) {
+		return nil, nil, true, true
+	}
 	switch len(open) {
 	case 0:
 		if c := aliasOf(r.t.names, s.aliases, id); c != nil {
-			return c.sources, true, true
+			return take(c)
 		}
-		return nil, false, false
+		return nil, nil, false, false
 	case 1:
 		if c := aliasOf(r.t.names, s.aliases, id); c != nil && s.knownOnlyAsAlias() {
-			return c.sources, true, true
+			return take(c)
 		}
-		return sourceSet{{open[0], id.Text}}, true, true
+		return sourceSet{{open[0], id.Text}}, nil, true, true
 	}
 	// a column of an outer scope that is known for certain beats a guess
 	for p := s.parent; p != nil; p = p.parent {
 		for _, rel := range p.relations {
 			if c, n := rel.find(r.t.names, id); n == 1 && !c.star {
-				return c.sources, true, true
+				return take(c)
 			}
 		}
 	}
 	for _, rel := range s.relations {
 		if rel.alias.Text != "" && matchName(r.t.names, id, rel.alias) {
-			return nil, false, false // whole row
+			return nil, nil, false, false // whole row
 		}
 	}
 	r.unresolved("ambiguous_column", id.Text, e.Span)
-	return sourceSet{{nil, id.Text}}, true, true
+	return sourceSet{{nil, id.Text}}, nil, true, true
+}
+
+// place is the number of Snowflake's positional columns, $1; 0 for any other
+// name.
+func (r *resolver) place(id Ident) int {
+	if r.d != Snowflake || id.Quote != 0 || len(id.Text) < 2 || id.Text[0] != '$' {
+		return 0
+	}
+	n, err := strconv.Atoi(id.Text[1:])
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// tablePseudo are columns that BigQuery adds to tables: no part of their
+// schema and no data of theirs.
+func (r *resolver) tablePseudo(id Ident) bool {
+	if r.d != BigQuery && r.d != Generic || id.Text == "" || id.Text[0] != '_' {
+		return false
+	}
+	switch strings.ToLower(id.Text) {
+	case "_table_suffix", "_partitiontime", "_partitiondate", "_file_name":
+		return true
+	}
+	return false
 }
 
 func (s *scope) openCount() int {

@@ -1,6 +1,9 @@
 package sqllens
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // table resolves a FROM item into the scope.
 func (r *resolver) table(t *Table, sc *scope) {
@@ -85,26 +88,37 @@ func (r *resolver) namedTable(t *Table, sc *scope) *relation {
 			rel.columns, rel.open, rel.blind = visible(c.rel), c.rel.open, c.rel.blind
 			return done()
 		}
-		if known := r.created[strings.ToLower(last.Text)]; known != nil {
-			rel.columns, rel.open, rel.blind = visible(known), known.open, known.blind
-			return done()
+	}
+	if made := r.created[tableKey(t.Name)]; made != nil {
+		rel.columns, rel.open, rel.blind = visible(made), made.open, made.blind
+		if made.table != nil {
+			rel.table = r.tableUse(t, false)
 		}
+		return done()
 	}
 	// BigQuery, Spark, …: FROM t, t.items reads an array column of an earlier item
 	if len(t.Name) >= 2 && r.t.structAccess && len(sc.relations) > 0 {
-		if col, ok := r.arrayColumn(t.Name, sc); ok {
+		if col, fields, ok := r.arrayColumn(t.Name, sc); ok {
 			rel.path = nil
-			rel.columns = []outputColumn{{name: rel.alias, sources: col}}
-			rel.blind, rel.asValue = true, true
+			rel.asValue = true
 			for _, s := range col {
 				r.use(s, UseValue, t.Span)
 			}
+			if fields != nil {
+				rel.columns = append([]outputColumn(nil), fields...)
+				return done()
+			}
+			rel.columns = []outputColumn{{name: rel.alias, sources: col}}
+			rel.blind = true
 			out := done()
 			out.columns[0].name = out.alias
 			return out
 		}
 	}
 	ref := r.tableUse(t, false)
+	if ref == nil {
+		return done()
+	}
 	rel.table = ref
 	entry, ambiguous := r.schema.find(t.Name)
 	if entry == nil || ambiguous || len(entry.table.Columns) == 0 {
@@ -129,23 +143,24 @@ func (r *resolver) cteRule() caseRule {
 }
 
 // arrayColumn finds alias.column[.field…] among earlier FROM items.
-func (r *resolver) arrayColumn(path []Ident, sc *scope) (sourceSet, bool) {
+func (r *resolver) arrayColumn(path []Ident, sc *scope) (sourceSet, []outputColumn, bool) {
 	for _, rel := range sc.relations {
 		if !matchName(r.t.names, path[0], rel.alias) {
 			continue
 		}
 		if entry, _ := r.schema.find(path); entry != nil {
-			return nil, false
+			return nil, nil, false
 		}
 		if col, n := rel.find(r.t.names, path[1]); n > 0 {
-			return col.sources, true
+			sources, fields := r.descend(col, path[2:])
+			return sources, fields, true
 		}
 		if len(rel.open) > 0 {
-			return sourceSet{{rel.open[0], path[1].Text}}, true
+			return sourceSet{{rel.open[0], path[1].Text}}, nil, true
 		}
-		return nil, rel.blind
+		return nil, nil, rel.blind
 	}
-	return nil, false
+	return nil, nil, false
 }
 
 func (r *resolver) join(t *Table, sc *scope) {
@@ -157,6 +172,11 @@ func (r *resolver) join(t *Table, sc *scope) {
 		node = node.Left
 	}
 	start := len(sc.relations)
+	defer func() {
+		for _, rel := range sc.relations[start:] {
+			rel.item = start
+		}
+	}()
 	r.table(node, sc)
 	for i := len(chain) - 1; i >= 0; i-- {
 		j := chain[i]
@@ -179,6 +199,7 @@ func (r *resolver) join(t *Table, sc *scope) {
 		for _, id := range j.Using {
 			r.mergeUsing(sc, start, right, id)
 		}
+		r.usings += len(j.Using) + 1
 		if j.On != nil {
 			r.expr(j.On, sc, UseJoin)
 		}
@@ -203,7 +224,7 @@ func (r *resolver) mergeUsing(sc *scope, start, right int, id Ident) {
 	if left == nil { // an open relation may have it
 		for _, rel := range sc.relations[start:right] {
 			if len(rel.open) > 0 {
-				rel.columns = append([]outputColumn{{name: id, sources: openSources(rel, id)}}, rel.columns...)
+				rel.columns = append([]outputColumn{{name: id, sources: openSources(rel, id), added: true}}, rel.columns...)
 				left = &rel.columns[0]
 				break
 			}
@@ -222,16 +243,24 @@ func (r *resolver) mergeUsing(sc *scope, start, right int, id Ident) {
 			if len(rel.open) == 0 {
 				continue
 			}
-			rel.columns = append(rel.columns, outputColumn{name: id, sources: openSources(rel, id)})
+			rel.columns = append(rel.columns, outputColumn{name: id, sources: openSources(rel, id), added: true})
 			c = &rel.columns[len(rel.columns)-1]
 		}
 		for _, s := range c.sources {
 			r.use(s, UseJoin, id.Span)
 		}
 		c.hidden = true
+		left.using = r.usingRank()
 		left.sources = append(sourceSet(nil), left.sources...).add(c.sources...)
 		return
 	}
+}
+
+// usingRank orders merged columns for a star: a later join's columns come
+// first, within a join the listed order holds.
+func (r *resolver) usingRank() int {
+	r.merged++
+	return (r.usings+1)<<20 - r.merged
 }
 
 func openSources(rel *relation, id Ident) sourceSet {
@@ -284,6 +313,9 @@ func (r *resolver) tableFunction(t *Table, sc *scope) *relation {
 			}
 		}
 		name := strings.ToLower(f.Name[len(f.Name)-1].Text)
+		if name == "unnest" && len(f.Args) > 0 {
+			return r.unnest(t, sc, sources)
+		}
 		if name == "arrayjoin" && len(t.AliasCols) > 0 {
 			for i, a := range f.Args {
 				if i < len(t.AliasCols) {
@@ -310,6 +342,11 @@ func (r *resolver) tableFunction(t *Table, sc *scope) *relation {
 			}
 			rel.blind = true
 			return rel
+		case "json_array_elements", "jsonb_array_elements", "json_array_elements_text", "jsonb_array_elements_text":
+			if r.d == Postgres || r.d == Redshift {
+				rel.columns = append(rel.columns, outputColumn{name: Ident{Text: "value"}, sources: sources})
+				return rel
+			}
 		case "openjson":
 			if len(t.Columns) == 0 {
 				for _, n := range []string{"key", "value", "type"} {
@@ -349,6 +386,40 @@ func (r *resolver) tableFunction(t *Table, sc *scope) *relation {
 	return rel
 }
 
+// unnest resolves UNNEST(array, …): the fields of array elements where they are
+// known, otherwise one column per array.
+func (r *resolver) unnest(t *Table, sc *scope, sources sourceSet) *relation {
+	f := t.Func
+	rel := &relation{asValue: true, alias: f.Name[len(f.Name)-1]}
+	if r.d == BigQuery {
+		rel.alias = Ident{} // the element has no name of its own
+	}
+	alias := rel.alias
+	if t.Alias != nil {
+		alias = *t.Alias
+	}
+	if len(f.Args) > 1 {
+		for _, a := range f.Args {
+			r.quiet++
+			r.reuse++
+			rel.columns = append(rel.columns, outputColumn{name: f.Name[len(f.Name)-1], sources: r.expr(a, sc, UseValue)})
+			r.reuse--
+			r.quiet--
+		}
+		return rel
+	}
+	if fields := r.structFields(f.Args[0], sc); fields != nil {
+		rel.columns = append([]outputColumn(nil), fields...)
+		return rel
+	}
+	rel.columns = []outputColumn{{name: alias, sources: sources}}
+	for range max(len(t.AliasCols)-1, 0) {
+		rel.columns = append(rel.columns, outputColumn{name: alias, sources: sources})
+	}
+	rel.blind = len(t.AliasCols) == 0
+	return rel
+}
+
 // pivot resolves PIVOT, UNPIVOT and MATCH_RECOGNIZE.
 func (r *resolver) pivot(t *Table, sc *scope) *relation {
 	inner := &scope{parent: sc.parent, ctes: sc.ctes}
@@ -358,6 +429,9 @@ func (r *resolver) pivot(t *Table, sc *scope) *relation {
 	}
 	base := r.star(&Expr{Kind: ExprStar, Star: &Star{}, Span: t.Span}, inner)
 	pv := t.Pivot
+	if pv == nil {
+		return base
+	}
 	rel := &relation{open: base.open, blind: base.blind}
 	if len(inner.relations) > 0 {
 		rel.alias, rel.path = inner.relations[0].alias, inner.relations[0].path
@@ -414,9 +488,7 @@ func (r *resolver) pivot(t *Table, sc *scope) *relation {
 	}
 	used = used.add(values...)
 	for i := range pv.For {
-		s := r.expr(&Expr{Kind: ExprColumn, Name: pv.For[i : i+1], Span: pv.For[i].Span}, inner, UseValue)
-		used = used.add(s...)
-		values = values.add(s...)
+		used = used.add(r.expr(&Expr{Kind: ExprColumn, Name: pv.For[i : i+1], Span: pv.For[i].Span}, inner, UseGroup)...)
 	}
 	if pv.InQuery != nil {
 		r.query(pv.InQuery, inner, sc.ctes)
@@ -515,12 +587,11 @@ func (r *resolver) star(e *Expr, sc *scope) *relation {
 	relations := sc.relations
 	if len(e.Name) > 0 {
 		rel := r.qualified(e.Name, sc)
-		if rel == nil && len(e.Name) >= 1 { // struct.*: the fields of a column are not known
-			col := &Expr{Kind: ExprColumn, Name: e.Name, Span: e.Span}
-			sources := r.expr(col, sc, UseValue)
-			out.columns = []outputColumn{{name: Ident{Text: "*"}, sources: sources, star: true}}
-			out.blind = true
-			return out
+		if rel == nil {
+			rel = r.hiddenName(e, sc)
+		}
+		if rel == nil {
+			return r.structStar(e, &Expr{Kind: ExprColumn, Name: e.Name, Span: e.Span}, sc)
 		}
 		relations = []*relation{rel}
 	}
@@ -531,10 +602,9 @@ func (r *resolver) star(e *Expr, sc *scope) *relation {
 	for _, rel := range relations {
 		out.open = append(out.open, rel.open...)
 		out.blind = out.blind || rel.blind
-		for _, c := range rel.columns {
-			if c.hidden && len(e.Name) == 0 {
-				continue
-			}
+	}
+	for _, c := range starOrder(relations, len(e.Name) > 0) {
+		{
 			if r.excepted(e.Star, c) {
 				continue
 			}
@@ -576,6 +646,62 @@ func (r *resolver) star(e *Expr, sc *scope) *relation {
 		out.blind = true
 	}
 	return out
+}
+
+// itemStar expands a star of a select list, that of an expression included.
+func (r *resolver) itemStar(e *Expr, sc *scope) *relation {
+	if e.Args != nil {
+		return r.structStar(e, e.Args[0], sc)
+	}
+	return r.star(e, sc)
+}
+
+// starOrder lists the columns a star stands for. Within a FROM item the columns
+// that USING merged come first, those of the last join before the others.
+func starOrder(relations []*relation, qualified bool) []outputColumn {
+	var out []outputColumn
+	for i := 0; i < len(relations); {
+		end := i + 1
+		for end < len(relations) && !qualified && relations[end].item == relations[i].item {
+			end++
+		}
+		var merged, rest []outputColumn
+		for _, rel := range relations[i:end] {
+			for _, c := range rel.columns {
+				switch {
+				case c.added || c.hidden && !qualified:
+				case c.using > 0 && !qualified:
+					merged = append(merged, c)
+				default:
+					rest = append(rest, c)
+				}
+			}
+		}
+		slices.SortStableFunc(merged, func(a, b outputColumn) int { return b.using - a.using })
+		out = append(append(out, merged...), rest...)
+		i = end
+	}
+	return out
+}
+
+// hiddenName finds the relation whose table a qualifier names although an alias
+// hides that name. Databases refuse it; the reader's intent is clear, and the
+// answer says that the name was not in scope.
+func (r *resolver) hiddenName(e *Expr, sc *scope) *relation {
+	var found *relation
+	for _, rel := range sc.relations {
+		if rel.table == nil || rel.path != nil || len(e.Name) != 1 || !matchName(insensitive, e.Name[0], Ident{Text: rel.table.Name}) {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = rel
+	}
+	if found != nil {
+		r.unresolved("unknown_alias", pathText(e.Name), e.Span)
+	}
+	return found
 }
 
 func (r *resolver) excepted(s *Star, c outputColumn) bool {

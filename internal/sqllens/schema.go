@@ -41,6 +41,9 @@ func NewSchema(d Dialect, tables []SchemaTable, defaultCatalog, defaultSchema st
 	return s
 }
 
+// knowsTables says whether tables that are not in the schema are unknown.
+func (s *Schema) knowsTables() bool { return s != nil && len(s.byName) > 0 }
+
 // sameName compares a name of the text with a stored one by the dialect's rules.
 func sameName(rule caseRule, id Ident, stored string) bool {
 	if id.Text == stored {
@@ -123,6 +126,27 @@ func (s *Schema) qualifies(rule caseRule, qualifier []Ident, t *SchemaTable) boo
 	}
 }
 
+// databaseIsSchema says that a dialect qualifies tables by one name, the
+// database, which some describe as catalog and some as schema.
+func (d Dialect) databaseIsSchema() bool {
+	return d == MySQL || d == MariaDB || d == ClickHouse || d == SQLite || d == Oracle
+}
+
+// systemTable says whether a name belongs to the database's own catalog, which
+// scans leave out, and pseudo whether it is no table at all.
+func systemTable(path []Ident) (system, pseudo bool) {
+	if len(path) == 1 {
+		return false, strings.EqualFold(path[0].Text, "dual")
+	}
+	for _, id := range path[:len(path)-1] {
+		switch strings.ToLower(id.Text) {
+		case "information_schema", "pg_catalog", "sys", "system", "performance_schema", "mysql", "sysibm", "syscat", "account_usage", "svv", "pg_toast":
+			return true, strings.EqualFold(path[len(path)-1].Text, "dual") || strings.EqualFold(path[len(path)-1].Text, "dummy")
+		}
+	}
+	return false, false
+}
+
 // complete builds the reference of a name that the schema does not know.
 func (s *Schema) complete(path []Ident) TableRef {
 	ref := TableRef{Name: path[len(path)-1].Text}
@@ -132,13 +156,17 @@ func (s *Schema) complete(path []Ident) TableRef {
 	if n := len(path); n >= 3 {
 		ref.Catalog = path[n-3].Text
 	}
-	if s != nil {
-		if ref.Schema == "" {
-			ref.Schema = s.defaultSchema
-		}
-		if ref.Catalog == "" && (ref.Schema == s.defaultSchema || len(path) <= 2) {
-			ref.Catalog = s.defaultCatalog
-		}
+	if s == nil {
+		return ref
+	}
+	if len(path) == 2 && s.defaultSchema == "" && s.dialect.databaseIsSchema() {
+		return ref // the qualifier is the database itself
+	}
+	if ref.Schema == "" {
+		ref.Schema = s.defaultSchema
+	}
+	if ref.Catalog == "" && (ref.Schema == s.defaultSchema || len(path) <= 2) {
+		ref.Catalog = s.defaultCatalog
 	}
 	return ref
 }

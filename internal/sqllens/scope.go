@@ -37,9 +37,12 @@ func sameTable(a, b *TableRef) bool {
 type outputColumn struct {
 	name     Ident
 	sources  sourceSet
-	star     bool // stands for the unknown columns of its one source table
-	hidden   bool // merged away by USING: reachable with its qualifier only
-	physical bool // a column of a table itself rather than something computed
+	star     bool           // stands for the unknown columns of its one source table
+	hidden   bool           // merged away by USING: reachable with its qualifier only
+	physical bool           // a column of a table itself rather than something computed
+	added    bool           // stands in for a column of USING among the unknown ones of an open relation
+	using    int            // > 0: merged by USING or NATURAL; higher comes first in a star
+	fields   []outputColumn // what a struct value, or the elements of an array, consist of
 }
 
 // relation is what a FROM item, a CTE or a query yields.
@@ -52,6 +55,7 @@ type relation struct {
 	blind   bool        // columns are not known and belong to no table (function, template tag, file)
 	lateral bool
 	asValue bool // the relation's name is itself a value (UNNEST, table function alias)
+	item    int  // where the FROM item that it belongs to begins in its scope
 }
 
 // find looks a column up by the case rule. n counts matches that USING did not

@@ -169,6 +169,7 @@ func Bytebase(r *Report, corpus string) error {
 		if c.Lineage == nil {
 			continue
 		}
+		stated := len(*c.Lineage) > 0 // an empty list says nothing: predicates and access are tested then
 		a := sqllens.Inspect(c.request())
 		var outputs []sqllens.InspectOutput
 		if n := len(a.Statements); n > 0 && a.Statements[n-1].Kind == sqllens.StatementSelect {
@@ -204,7 +205,9 @@ func Bytebase(r *Report, corpus string) error {
 			sort.Strings(sources)
 			got = append(got, strings.ToLower(name)+" < "+strings.Join(sources, ", "))
 		}
-		r.compare(Failure{Suite: "bytebase", Measure: "outputs", Dialect: c.Dialect, ID: c.Name, SQL: c.SQL, Note: note(a)}, want, got, true)
+		if stated {
+			r.compare(Failure{Suite: "bytebase", Measure: "outputs", Dialect: c.Dialect, ID: c.Name, SQL: c.SQL, Note: note(a)}, want, got, true)
+		}
 		// expect_tables also lists common table expressions and aliases in places.
 		if c.Tables != nil {
 			var tables []string
