@@ -35,9 +35,9 @@ func CheckPassword(password secret.Value, around ...string) string {
 	}
 	rest := plain
 	for _, a := range around {
-		for _, word := range strings.FieldsFunc(plainForm(a), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		for word := range strings.FieldsFuncSeq(a, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 			if utf8.RuneCountInString(word) >= 4 {
-				rest = strings.ReplaceAll(rest, word, " ")
+				rest = strings.ReplaceAll(rest, plainForm(word), " ")
 			}
 		}
 	}
