@@ -72,10 +72,16 @@ func (f *Facts) Exported() bool {
 	return strings.HasPrefix(f.index.Snapshot().Instance.URL, "export:")
 }
 
-// Complete reports whether everything of a kind was read, so that an absent
-// asset does not exist: the reader was an admin, nothing was refused or left
-// out. Where it was not, why says so.
-func (f *Facts) Complete(kind catalog.Kind) (why string, ok bool) {
+// Complete reports whether everything of a kind was read, so that nothing
+// unseen can use or hold anything: the reader was an admin, nothing was refused
+// and nothing left out. Where it was not, why says so.
+func (f *Facts) Complete(kind catalog.Kind) (why string, ok bool) { return f.read(kind, true) }
+
+// Seen is [Facts.Complete] without what the operator chose to leave out: all
+// that lies in the collections that were read was seen.
+func (f *Facts) Seen(kind catalog.Kind) (why string, ok bool) { return f.read(kind, false) }
+
+func (f *Facts) read(kind catalog.Kind, leftOut bool) (why string, ok bool) {
 	s := f.index.Snapshot()
 	if f.Exported() {
 		return "the export may not hold everything", false
@@ -84,10 +90,35 @@ func (f *Facts) Complete(kind catalog.Kind) (why string, ok bool) {
 		return "the key is not an admin's and may not see it", false
 	}
 	for _, g := range s.Gaps {
-		switch {
-		case g.Whole && g.Expected && g.Kind != kind: // the server has no such thing
-		case g.Expected && kind.IsCard() && g.Kind == "": // left-out questions have stand-ins
-		case g.Kind == kind, g.Kind == "", g.Kind == catalog.KindCollection, kind.IsCard() && g.Kind.IsCard():
+		if g.Expected && (!leftOut || g.Whole && g.Kind != kind) {
+			continue
+		}
+		if g.Kind == kind || g.Kind == catalog.KindCollection || kind.IsCard() && g.Kind.IsCard() || g.Kind == "" && content(g.What) {
+			return "not everything was read (" + g.What + ")", false
+		}
+	}
+	return "", true
+}
+
+// content reports whether a gap that names no kind may hide questions or
+// dashboards: it speaks of collections, of lists of questions or of the trash.
+func content(what string) bool {
+	return !strings.Contains(what, "permission") &&
+		(strings.Contains(what, "collection") || strings.Contains(what, "questions") || strings.Contains(what, "dashboards") || strings.HasPrefix(what, "archived"))
+}
+
+// NoQuestion reports whether a question that the snapshot lacks does not exist.
+// A scan asks for each question that content uses and no list names: Metabase
+// answers 403 for a hidden one and 404 for a deleted one. Where that was not
+// done, everything must have been seen instead; if not, why says so.
+func (f *Facts) NoQuestion() (why string, ok bool) {
+	s := f.index.Snapshot()
+	known := s.Instance.Reader.Admin || s.Instance.Reader.PersonID != ""
+	if s.Marks.ReferencesReadAt.IsZero() || !known {
+		return f.Seen(catalog.KindQuestion)
+	}
+	for _, g := range s.Gaps {
+		if g.What == "questions that no list names" {
 			return "not everything was read (" + g.What + ")", false
 		}
 	}
@@ -97,17 +128,26 @@ func (f *Facts) Complete(kind catalog.Kind) (why string, ok bool) {
 // LeftOut says of a question that is only known by its number why the scan left
 // it out: "personal" for personal collections, "excluded" for the operator's
 // choice, "either" when both were left out. It is empty for every other
-// question.
+// question, and where the key may simply not be allowed to read it.
 func (f *Facts) LeftOut(q *catalog.Question) string {
 	if !standIn(q) {
 		return ""
 	}
+	s := f.index.Snapshot()
+	byChoice := s.Instance.Reader.Admin // who may read everything was refused nothing
 	var personal, excluded bool
-	for _, g := range f.index.Snapshot().Gaps {
-		personal = personal || g.Expected && g.What == "personal collections"
-		excluded = excluded || g.Expected && g.What == "excluded collections"
+	for _, g := range s.Gaps {
+		if !g.Expected {
+			byChoice = byChoice && g.What != "question "+q.ID
+			continue
+		}
+		byChoice = byChoice || g.What == "question "+q.ID
+		personal = personal || strings.Contains(g.What, "personal") || strings.Contains(g.Reason, "personal")
+		excluded = excluded || g.What == "excluded collections"
 	}
 	switch {
+	case !byChoice:
+		return ""
 	case personal && excluded:
 		return "either"
 	case personal:
@@ -345,8 +385,9 @@ type counters struct {
 
 // newCounters finds the default times. Metabase's migration gives every row the
 // same last_used_at, to the microsecond; so a time that many unviewed rows share
-// exactly is no use of any of them (API reference §6). Viewed rows do not vouch
-// for a default: what several readers opened at one time was used.
+// exactly is no use of any of them (API reference §6). Viewed rows vouch for a
+// default only where the time has a fraction of a second: coarse times of real
+// uses meet by accident.
 func newCounters(s *catalog.Snapshot, since time.Time) counters {
 	c := counters{since: since}
 	questions, dashboards := tally{}, tally{}
@@ -368,7 +409,7 @@ func newCounters(s *catalog.Snapshot, since time.Time) counters {
 	return c
 }
 
-// tally counts the rows without views by their time.
+// tally counts the rows that may hold a default by their time.
 type tally struct {
 	rows  int
 	times map[time.Time]int
@@ -379,7 +420,7 @@ func (t *tally) add(u catalog.Usage) {
 		return
 	}
 	t.rows++
-	if u.Views != nil && *u.Views > 0 {
+	if u.Views != nil && *u.Views > 0 && u.LastUsedAt.Nanosecond() == 0 {
 		return
 	}
 	if t.times == nil {
@@ -388,8 +429,8 @@ func (t *tally) add(u catalog.Usage) {
 	t.times[u.LastUsedAt.UTC()]++
 }
 
-// shared keeps the times that at least three unviewed rows and one row in a
-// hundred have.
+// shared keeps the times that at least three such rows and one row in a hundred
+// have.
 func (t *tally) shared() map[time.Time]bool {
 	out := map[time.Time]bool{}
 	for at, n := range t.times {

@@ -74,6 +74,17 @@ func TestUse(t *testing.T) {
 		},
 	}
 	usage(s, "9", 300*day, migrated, 0)
+	fine := migrated.Add(-day + 123456*time.Microsecond)
+	cases = append(cases, struct {
+		name  string
+		asset *catalog.Question
+		want  check.Use
+	}{
+		"a default to the microsecond, all of whose rows were viewed before", usage(s, "30", 300*day, &fine, 8),
+		check.Use{Known: true, Timed: true, Counted: true, Views: 8, Since: fine},
+	})
+	usage(s, "31", 300*day, &fine, 9)
+	usage(s, "32", 300*day, &fine, 2)
 	for i := range 5 { // opened at one time: no default
 		usage(s, fmt.Sprint(20+i), 300*day, ago(2*day), 3)
 	}

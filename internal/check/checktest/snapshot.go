@@ -44,6 +44,7 @@ type spec struct {
 	Export   bool   `json:"export"`
 	Admin    *bool  `json:"admin"`
 	Gaps     []catalog.Gap
+	LookedUp bool `json:"looked_up"` // dangling references were asked for one by one
 	Observed struct {
 		Since         string `json:"since"`
 		Scans         int    `json:"scans"`
@@ -404,6 +405,10 @@ func (b *builder) build(s *spec) (*Case, error) {
 	}
 	if s.Admin != nil {
 		out.Instance.Reader.Admin = *s.Admin
+	}
+	if s.LookedUp {
+		out.Marks.ReferencesReadAt = b.now
+		out.Instance.Reader.PersonID = "1"
 	}
 	if s.Export {
 		out.Instance = catalog.Instance{URL: "export:content"}

@@ -14,7 +14,11 @@ import (
 // unsure lowers a claim that something does not exist where the scan may just
 // not have seen it.
 func unsure(p *check.Pass, kind catalog.Kind, d *check.Diagnostic) {
-	if why, complete := p.Complete(kind); !complete {
+	why, certain := p.Complete(kind)
+	if kind.IsCard() {
+		why, certain = p.NoQuestion()
+	}
+	if !certain {
 		d.Confidence = finding.Possible
 		if d.Evidence.Texts == nil {
 			d.Evidence.Texts = map[string]string{}

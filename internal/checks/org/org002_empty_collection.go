@@ -33,7 +33,7 @@ questions: [{id: 1, in: 5}]`,
 		},
 		Run: func(p *check.Pass) error {
 			on := shelves(p)
-			why, complete := p.Complete(catalog.KindQuestion)
+			why, complete := p.Seen(catalog.KindQuestion)
 			for c := range p.Collections() {
 				if !plain(c) || on[c.ID] != nil || (!c.CreatedAt.IsZero() && p.Now.Sub(c.CreatedAt) < p.Days("days")) {
 					continue

@@ -31,7 +31,7 @@ func ORG003() check.Check {
 		},
 		Run: func(p *check.Pass) error {
 			on := shelves(p)
-			_, complete := p.Complete(catalog.KindQuestion)
+			_, complete := p.Seen(catalog.KindQuestion)
 			for c := range p.Collections() {
 				s := on[c.ID]
 				if !plain(c) || s == nil || len(s.items) != 1 || len(s.collections) > 0 || (!c.CreatedAt.IsZero() && p.Now.Sub(c.CreatedAt) < p.Days("days")) {
