@@ -150,7 +150,7 @@ func (s *server) greet(ctx context.Context) error {
 		return err
 	}
 	if needs {
-		s.env.Say("  First run: open %s/setup and enter the setup token %s", s.url(), s.auth.SetupToken())
+		s.env.Say("  First run: open %s/setup?token=%s to make the owner's account", s.url(), url.QueryEscape(s.auth.SetupToken()))
 	}
 	s.env.Say("  Data: %s", s.dir.Path())
 	return nil
