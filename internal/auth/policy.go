@@ -35,6 +35,9 @@ func CheckPassword(password secret.Value, around ...string) string {
 	}
 	rest := plain
 	for _, a := range around {
+		if utf8.RuneCountInString(a) >= 4 {
+			rest = strings.ReplaceAll(rest, plainForm(a), " ")
+		}
 		for word := range strings.FieldsFuncSeq(a, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
 			if utf8.RuneCountInString(word) >= 4 {
 				rest = strings.ReplaceAll(rest, plainForm(word), " ")
