@@ -11,11 +11,12 @@ import (
 	"github.com/metalens/metalens/internal/report"
 	"github.com/metalens/metalens/internal/scanservice"
 	"github.com/metalens/metalens/internal/secret"
+	"github.com/metalens/metalens/internal/sqllineage"
 )
 
 // scanConfig configures the scan service; without a core it keeps nothing.
 func scanConfig(env Env, c *core, open connection.Opener) scanservice.Config {
-	out := scanservice.Config{Opener: open, ReadExport: readExport, Identifiers: identifiers, Now: env.Now, Logger: open.Logger}
+	out := scanservice.Config{Opener: open, ReadExport: readExport, SQL: sqllineage.New(), Identifiers: identifiers, Now: env.Now, Logger: open.Logger}
 	if c != nil {
 		out.Store, out.Connections = c.store, c.connections
 	}

@@ -49,8 +49,9 @@ type Config struct {
 	// SQL analyses native queries; nil: they stay unread.
 	SQL lineage.SQLAnalyzer
 	// Identifiers lists the names in a SQL text, never its literals, for
-	// searching; nil: SQL is not searchable.
-	Identifiers func(sql string) []string
+	// searching; nil: SQL is not searchable. engine is Metabase's name of the
+	// database's engine, empty when not known.
+	Identifiers func(engine, sql string) []string
 
 	Poll    time.Duration    // how often progress is stored and a cancel request looked for; 0 = 1 s
 	Timeout time.Duration    // of a whole scan; 0 = 2 h

@@ -14,7 +14,7 @@ const maxIdentifiers = 500
 
 // searchDocs describes every asset for full-text search: names, paths,
 // descriptions and the identifiers of queries, never their literals.
-func searchDocs(x *catalog.Index, g *lineage.Graph, identifiers func(string) []string) []store.SearchDoc {
+func searchDocs(x *catalog.Index, g *lineage.Graph, identifiers func(engine, sql string) []string) []store.SearchDoc {
 	s := x.Snapshot()
 	var docs []store.SearchDoc
 	for a := range s.All() {
@@ -26,7 +26,7 @@ func searchDocs(x *catalog.Index, g *lineage.Graph, identifiers func(string) []s
 		switch a := a.(type) {
 		case *catalog.Question:
 			d.Description = a.Description
-			sqlNames(names, a.Query.SQL, identifiers)
+			sqlNames(names, engineOf(x, a.Query.DatabaseID), a.Query.SQL, identifiers)
 			usedNames(names, x, g, a.Ref())
 			for _, c := range a.ResultColumns {
 				names[c.Name] = true
@@ -43,14 +43,14 @@ func searchDocs(x *catalog.Index, g *lineage.Graph, identifiers func(string) []s
 			}
 		case *catalog.Snippet:
 			d.Description = a.Description
-			sqlNames(names, a.SQL, identifiers)
+			sqlNames(names, "", a.SQL, identifiers)
 		case *catalog.Transform:
 			d.Description = a.Description
-			sqlNames(names, a.Query.SQL, identifiers)
+			sqlNames(names, engineOf(x, a.Query.DatabaseID), a.Query.SQL, identifiers)
 			names[a.TargetTable] = true
 		case *catalog.Action:
 			d.Description = a.Description
-			sqlNames(names, a.SQL, identifiers)
+			sqlNames(names, engineOf(x, a.DatabaseID), a.SQL, identifiers)
 		case *catalog.Collection:
 			d.Description = a.Description
 		case *catalog.Database:
@@ -70,11 +70,11 @@ func searchDocs(x *catalog.Index, g *lineage.Graph, identifiers func(string) []s
 	return docs
 }
 
-func sqlNames(names map[string]bool, sql string, identifiers func(string) []string) {
+func sqlNames(names map[string]bool, engine, sql string, identifiers func(engine, sql string) []string) {
 	if sql == "" || identifiers == nil {
 		return
 	}
-	for _, name := range identifiers(sql) {
+	for _, name := range identifiers(engine, sql) {
 		names[name] = true
 	}
 }
@@ -111,4 +111,12 @@ func trust(x *catalog.Index, description, collection string, verified bool) int 
 		return 1
 	}
 	return 0
+}
+
+// engineOf is Metabase's name of a database's engine, empty when not known.
+func engineOf(x *catalog.Index, databaseID string) string {
+	if d := x.Database(databaseID); d != nil {
+		return d.Engine
+	}
+	return ""
 }
