@@ -42,7 +42,6 @@ type schema struct {
 	index   *sqllens.Schema
 	tables  map[sqllens.TableRef]*catalog.Table
 	byID    map[string]*catalog.Table
-	partial bool // columns of some tables are not known
 }
 
 // table finds the scanned table behind a reference. Metabase knows one catalog
@@ -70,7 +69,7 @@ func (a *Analyzer) schema(in *lineage.SQLSchema) *schema {
 		s.byID[t.ID] = t
 		st := sqllens.SchemaTable{TableRef: ref}
 		for _, c := range t.Columns {
-			if c.ParentID == "" {
+			if c.ParentID == "" && !t.ColumnsUnread { // a table known in part may have any column
 				st.Columns = append(st.Columns, c.Name)
 			}
 		}
