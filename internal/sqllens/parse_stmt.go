@@ -121,9 +121,15 @@ func (p *parser) statement() *Statement {
 		p.otherStatement(st)
 	case t.isWord("begin", "end", "if", "while", "else") && p.t.semicolonless:
 		p.next()
+		if t.isWord("begin", "end") && (p.cur().isText("try") || p.cur().isText("catch")) {
+			p.next()
+		}
 		if t.isWord("if", "while") {
 			p.condition()
 		}
+	case t.isWord("return") && p.t.semicolonless && (p.startsQueryAt(1) || p.peek(1).isOp("(")):
+		p.next()
+		p.primary()
 	case t.isWord("declare") && p.t.semicolonless:
 		p.declare()
 	case t.isWord("copy"):
@@ -371,6 +377,8 @@ func (p *parser) create(st *Statement) {
 				p.next()
 			}
 			i = 99
+		case kind != "" && (p.peek(1).isOp(".") || p.peek(1).isOp("(")): // the object's name
+			i = 99
 		case t.isWord("temp", "temporary") || t.isText("volatile"):
 			temp = true
 			p.next()
@@ -489,9 +497,19 @@ func (p *parser) queryInParens() bool {
 // createBody passes a function, procedure or another object; a function's body
 // that is one query is not the statement's query.
 func (p *parser) createBody() {
-	if p.t.semicolonless { // the body of a procedure runs to GO or the end
-		for !p.eof() && !p.is("go") && !p.cur().isText("go") {
-			p.next()
+	if p.t.semicolonless { // the statements of the body follow as statements of the text
+		for !p.eof() && !p.is("go") && !p.cur().isText("go") && !p.isOp(";") {
+			if p.isOp("(") {
+				p.skipBalanced()
+				continue
+			}
+			t := p.next()
+			if t.isWord("as") && !p.is("go") && p.pos >= 2 {
+				before := &p.toks[p.pos-2]
+				if !strings.HasPrefix(before.text, "@") && !before.isWord("exec", "execute") {
+					return
+				}
+			}
 		}
 		return
 	}

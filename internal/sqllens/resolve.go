@@ -15,6 +15,9 @@ type resolver struct {
 	quiet   int                  // > 0: names are looked up without recording uses (second passes)
 	depth   int
 	steps   int
+	src     string               // the text, for names made of it
+	quoted  int                  // counts queries read out of literals
+	unnamed int                  // counts BigQuery's f0_, f1_
 	joining int                  // > 0: on the right side of a join
 	tags    map[string]*relation // outputs of template tags that stand for tables, by tag name
 	results map[*Query]*relation // what scalar subqueries yield, for the fields of structs
@@ -36,7 +39,7 @@ type TagRelation struct {
 // columns of stars and unqualified names of joins unresolved. tags says what
 // card references and table tags stand for, by tag name.
 func Resolve(tree *Tree, schema *Schema, tags map[string]TagRelation) []*Lineage {
-	r := &resolver{d: tree.Dialect, t: tree.Dialect.traits(), schema: schema, created: map[string]*relation{}, tags: map[string]*relation{}}
+	r := &resolver{src: tree.src, d: tree.Dialect, t: tree.Dialect.traits(), schema: schema, created: map[string]*relation{}, tags: map[string]*relation{}}
 	for name, tag := range tags {
 		ref := tag.Table
 		rel := &relation{table: &ref}
@@ -478,6 +481,7 @@ func (r *resolver) selectBody(s *Select, parent *scope, ctes *cteScope) (*relati
 		r.table(t, sc)
 	}
 	rel := &relation{}
+	r.unnamed = 0
 	var aliases []outputColumn
 	for _, item := range s.Items {
 		var cols []outputColumn
@@ -575,44 +579,6 @@ func (r *resolver) rememberTable(name []Ident, ref *TableRef, rel *relation, tem
 // tableKey finds a table created in the same text again.
 func tableKey(name []Ident) string { return strings.ToLower(pathText(name)) }
 
-// itemName is the output name of a select item without alias.
-func (r *resolver) itemName(item SelectItem, place int) Ident {
-	if item.Alias != nil {
-		return *item.Alias
-	}
-	return r.exprName(item.Expr, place)
-}
-
-func (r *resolver) exprName(e *Expr, place int) Ident {
-	switch e.Kind {
-	case ExprColumn:
-		return e.Name[len(e.Name)-1]
-	case ExprField:
-		return e.Name[0]
-	case ExprTag:
-		return Ident{Text: e.Tag.Name}
-	case ExprCast:
-		if len(e.Args) == 1 && (r.d == Postgres || r.d == Redshift || r.d == DuckDB || r.d == Snowflake) {
-			if id := r.exprName(e.Args[0], place); id.Text != "" && e.Args[0].Kind == ExprColumn {
-				return id
-			}
-		}
-	case ExprFunc:
-		if r.d == Postgres || r.d == Redshift {
-			return Ident{Text: strings.ToLower(e.Name[len(e.Name)-1].Text)}
-		}
-	case ExprCase:
-		if r.d == Postgres || r.d == Redshift {
-			return Ident{Text: "case"}
-		}
-	case ExprIndex:
-		if len(e.Args) > 0 && (r.d == Postgres || r.d == BigQuery) {
-			return r.exprName(e.Args[0], place)
-		}
-	}
-	return Ident{}
-}
-
 // tableUse records a mention of a physical table and answers with its reference.
 func (r *resolver) tableUse(t *Table, write bool) *TableRef {
 	if t.Kind != TableName || len(t.Name) == 0 {
@@ -628,10 +594,10 @@ func (r *resolver) tableUse(t *Table, write bool) *TableRef {
 	if entry != nil {
 		ref = entry.table.TableRef
 		full := r.schema.complete(t.Name)
-		if ref.Catalog == "" {
+		if ref.Catalog == "" && (ref.Schema == "" || !r.d.databaseIsSchema()) {
 			ref.Catalog = full.Catalog
 		}
-		if ref.Schema == "" && ref.Catalog != full.Catalog {
+		if ref.Schema == "" && ref.Catalog != full.Catalog && !r.d.databaseIsSchema() {
 			ref.Schema = full.Schema
 		}
 	} else {

@@ -211,8 +211,12 @@ func (r *resolver) column(e *Expr, sc *scope, use Use) sourceSet {
 	if !ok {
 		return nil
 	}
+	span := e.Span
+	if first := e.Name[0].Span; first != (Span{}) { // without the parentheses around the name
+		span = first.join(e.Name[len(e.Name)-1].Span)
+	}
 	for _, s := range sources {
-		r.use(s, use, e.Span)
+		r.use(s, use, span)
 	}
 	return sources
 }

@@ -347,6 +347,10 @@ func (r *resolver) tableFunction(t *Table, sc *scope) *relation {
 				rel.columns = append(rel.columns, outputColumn{name: Ident{Text: "value"}, sources: sources})
 				return rel
 			}
+		case "crosstab", "crosstabn", "dblink":
+			for _, a := range f.Args {
+				sources = sources.add(r.quotedQuery(a, sc)...)
+			}
 		case "openjson":
 			if len(t.Columns) == 0 {
 				for _, n := range []string{"key", "value", "type"} {
@@ -384,6 +388,38 @@ func (r *resolver) tableFunction(t *Table, sc *scope) *relation {
 		}
 	}
 	return rel
+}
+
+// maxQuoted bounds the queries that are read out of string literals.
+const maxQuoted = 16 << 10
+
+// quotedQuery resolves a query that a function takes as text, such as
+// crosstab($$SELECT …$$), and answers with its sources.
+func (r *resolver) quotedQuery(e *Expr, sc *scope) sourceSet {
+	if e.Kind != ExprLiteral || e.Op != "string" || len(e.Text) > maxQuoted || e.Span.End > 1<<16 || r.quoted > 8 {
+		return nil
+	}
+	fence := 1
+	if e.Text[0] == '$' {
+		fence = strings.IndexByte(e.Text[1:], '$') + 2
+	} else if e.Text[0] != '\'' || strings.Contains(e.Text[1:len(e.Text)-1], "''") {
+		return nil
+	}
+	if len(e.Text) < 2*fence {
+		return nil
+	}
+	r.quoted++
+	inner := Parse(strings.Repeat(" ", e.Span.Start+fence)+e.Text[fence:len(e.Text)-fence], r.d, true)
+	var out sourceSet
+	for _, st := range inner.Statements {
+		if inner.Recovered || st.Kind != StatementSelect {
+			return nil
+		}
+		for _, c := range r.query(st.Query, nil, nil).columns {
+			out = out.add(c.sources...)
+		}
+	}
+	return out
 }
 
 // unnest resolves UNNEST(array, …): the fields of array elements where they are
@@ -617,7 +653,7 @@ func (r *resolver) star(e *Expr, sc *scope) *relation {
 			replaced := false
 			for _, item := range e.Star.Replace {
 				if item.Alias != nil && matchName(r.t.names, *item.Alias, c.name) && !c.star {
-					c = outputColumn{name: c.name, sources: r.expr(item.Expr, sc, UseValue)}
+					c = outputColumn{name: c.name, sources: r.expr(item.Expr, sc, UseValue), fields: r.structFields(item.Expr, sc)}
 					replaced = true
 				}
 			}
@@ -637,7 +673,7 @@ func (r *resolver) star(e *Expr, sc *scope) *relation {
 					known = known || !c.star && matchName(r.t.names, *item.Alias, c.name)
 				}
 				if !known {
-					out.columns = append(out.columns, outputColumn{name: *item.Alias, sources: r.expr(item.Expr, sc, UseValue)})
+					out.columns = append(out.columns, outputColumn{name: *item.Alias, sources: r.expr(item.Expr, sc, UseValue), fields: r.structFields(item.Expr, sc)})
 				}
 			}
 		}
