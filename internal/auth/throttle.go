@@ -122,7 +122,7 @@ func (t *throttle) allow(k throttleKeys) error {
 			continue
 		}
 		wait := throttleWindow - now.Sub(a.since)
-		minutes := int(wait/time.Minute) + 1
+		minutes := int((wait + time.Minute - 1) / time.Minute)
 		unit := "minutes"
 		if minutes == 1 {
 			unit = "minute"

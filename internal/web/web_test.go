@@ -562,4 +562,3 @@ func TestMultipleConnectionsSwitch(t *testing.T) {
 		t.Errorf("the switcher offers %d connections", n)
 	}
 }
-
