@@ -18,50 +18,49 @@ const (
 	maxTerms    = 8 // further words of a query are ignored
 	maxTermSize = maxWord
 	maxExpanded = 2000 // words that one term may stand for
-	maxRanked   = 1500 // matches whose text is read for ranking; the most used ones
+	maxRanked   = 400  // matches whose text is read for ranking; of names first, then the most used
 )
 
 // candidate is a document that matches.
 type candidate struct {
-	key   assetKey
+	id    int64
+	named bool // its name matches
 	views sql.NullInt64
 	trust int64
-	body  []byte
 }
 
 // Search finds assets and tells how many match in all. Every word of the text
 // must occur, as a part of a word, in the name, the path, the description or
 // the identifiers of an asset. A match in the name counts most; use and trust
-// decide among equals. The text is never read as a query language.
+// decide among equals. The text is never read as a query language. A part of a
+// word that more than two thousand words have stands for the first two thousand.
 func (tx *Tx) Search(ctx context.Context, conn ConnectionID, q SearchQuery) ([]SearchHit, int, error) {
 	if q.Limit <= 0 {
 		q.Limit = 20
 	}
+	from := max(0, q.Offset)
 	terms := queryTerms(q.Text)
 	if len(terms) == 0 {
 		return nil, 0, nil
 	}
-	match, err := tx.matchExpression(ctx, conn, terms)
-	if err != nil || match == "" {
-		return nil, 0, err
-	}
-	candidates, total, err := tx.candidates(ctx, conn, match, q.Kinds)
+	list, err := tx.candidates(ctx, conn, terms, q.Kinds)
 	if err != nil {
 		return nil, 0, fmt.Errorf("search: %w", err)
 	}
-	hits := make([]SearchHit, 0, len(candidates))
-	for _, c := range candidates {
-		body, err := tx.openDoc(conn, c)
+	ranked := list[:min(len(list), max(maxRanked, from+q.Limit))]
+	hits := make([]SearchHit, len(ranked))
+	for i := range ranked {
+		body, err := tx.openDoc(ctx, conn, &ranked[i])
 		if err != nil {
 			return nil, 0, fmt.Errorf("search: %w", err)
 		}
-		hits = append(hits, rank(body, c, terms))
+		hits[i] = rank(body, &ranked[i], terms)
 	}
 	slices.SortStableFunc(hits, func(a, b SearchHit) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.Name, b.Name), a.Asset.Compare(b.Asset))
 	})
-	from := min(max(0, q.Offset), len(hits))
-	return hits[from:min(len(hits), from+q.Limit)], total, nil
+	from = min(from, len(hits))
+	return hits[from:min(len(hits), from+q.Limit)], len(list), nil
 }
 
 // queryTerms are the distinct words of a query.
@@ -79,42 +78,28 @@ func queryTerms(text string) []string {
 }
 
 // matchExpression writes the index's query: for each term any of the words that
-// contain it. It consists of hashes that we made and of operators. Empty when a
-// term occurs nowhere.
-func (tx *Tx) matchExpression(ctx context.Context, conn ConnectionID, terms []string) (string, error) {
-	var vocabulary string
-	if err := tx.fact(ctx, conn, factWords, &vocabulary); err != nil {
-		return "", err
-	}
-	and, or, open, shut := " AND ", " OR ", "(", ")"
+// contain it. It consists of hashes that we made and of operators.
+func (tx *Tx) matchExpression(conn ConnectionID, field string, expanded [][]string) string {
+	and, or, quote := " AND ", " OR ", `"`
 	if tx.store.engine == EnginePostgres {
-		and, or = " & ", " | "
+		and, or, quote = " & ", " | ", "'"
 	}
-	hash := tx.key.Hasher("search word")
+	token := tx.tokener(conn)
 	var b strings.Builder
-	for i, term := range terms {
-		found := expand(vocabulary, term)
-		if len(found) == 0 {
-			return "", nil
-		}
+	for i, found := range expanded {
 		if i > 0 {
 			b.WriteString(and)
 		}
-		b.WriteString(open)
+		b.WriteString("(")
 		for j, w := range found {
 			if j > 0 {
 				b.WriteString(or)
 			}
-			t := token(hash, conn, w)
-			if tx.store.engine == EnginePostgres {
-				b.WriteString("'" + t + "'")
-			} else {
-				b.WriteString(`"` + t + `"`)
-			}
+			b.WriteString(quote + token(field, w) + quote)
 		}
-		b.WriteString(shut)
+		b.WriteString(")")
 	}
-	return b.String(), nil
+	return b.String()
 }
 
 // expand lists the words that contain a term; when there are too many, those
@@ -133,12 +118,46 @@ func expand(vocabulary, term string) []string {
 	return found[:min(len(found), maxExpanded)]
 }
 
-// candidates reads the most used documents that match.
-func (tx *Tx) candidates(ctx context.Context, conn ConnectionID, match string, kinds []catalog.Kind) ([]candidate, int, error) {
+// candidates lists the documents that match: those whose name does first, then
+// the most used.
+func (tx *Tx) candidates(ctx context.Context, conn ConnectionID, terms []string, kinds []catalog.Kind) ([]candidate, error) {
+	var vocabulary wordList
+	if err := tx.fact(ctx, conn, factWords, &vocabulary); err != nil {
+		return nil, err
+	}
+	expanded := make([][]string, len(terms))
+	for i, term := range terms {
+		if expanded[i] = expand(vocabulary.Words, term); len(expanded[i]) == 0 {
+			return nil, nil
+		}
+	}
+	named := map[int64]bool{}
+	err := tx.matching(ctx, conn, tx.matchExpression(conn, fieldName, expanded), kinds, func(c candidate) { named[c.id] = true })
+	if err != nil {
+		return nil, err
+	}
+	var list []candidate
+	err = tx.matching(ctx, conn, tx.matchExpression(conn, fieldAny, expanded), kinds, func(c candidate) {
+		c.named = named[c.id]
+		list = append(list, c)
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b candidate) int {
+		switch {
+		case a.named != b.named && a.named:
+			return -1
+		case a.named != b.named:
+			return 1
+		}
+		return cmp.Or(cmp.Compare(b.views.Int64, a.views.Int64), cmp.Compare(b.trust, a.trust), cmp.Compare(a.id, b.id))
+	})
+	return list, nil
+}
+
+func (tx *Tx) matching(ctx context.Context, conn ConnectionID, match string, kinds []catalog.Kind, each func(candidate)) error {
 	c := &condition{}
-	c.and("d.org_id = ?", tx.org)
-	c.and("d.connection_id = ?", conn)
-	in(c, "d.kind", kinds)
 	from := ` FROM search_docs d WHERE `
 	if tx.store.engine == EnginePostgres {
 		c.and("d.words @@ ?::tsquery", match)
@@ -146,31 +165,26 @@ func (tx *Tx) candidates(ctx context.Context, conn ConnectionID, match string, k
 		from = ` FROM search_index JOIN search_docs d ON d.doc_id = search_index.rowid WHERE `
 		c.and("search_index MATCH ?", match)
 	}
-	from += strings.Join(c.text, " AND ")
-	var total int
-	if err := tx.scanOne(ctx, "search index", `SELECT count(*)`+from, c.args, &total); err != nil {
-		return nil, 0, err
-	}
-	var list []candidate
-	err := tx.rows(ctx, fmt.Sprintf(`SELECT d.asset_key, d.views, d.trust, d.body%s
-		ORDER BY coalesce(d.views, -1) DESC, d.trust DESC, d.doc_id LIMIT %d`, from, maxRanked), c.args, func(r *sql.Rows) error {
+	c.and("d.org_id = ?", tx.org)
+	c.and("d.connection_id = ?", conn)
+	in(c, "d.kind", kinds)
+	return tx.rows(ctx, `SELECT d.doc_id, d.views, d.trust`+from+strings.Join(c.text, " AND "), c.args, func(r *sql.Rows) error {
 		var d candidate
-		var key []byte
-		if err := r.Scan(&key, &d.views, &d.trust, &d.body); err != nil {
-			return err
-		}
-		if len(key) != assetKeySize {
-			return errors.New("a search document has a key of the wrong size")
-		}
-		d.key = assetKey(key)
-		list = append(list, d)
-		return nil
+		err := r.Scan(&d.id, &d.views, &d.trust)
+		each(d)
+		return err
 	})
-	return list, total, err
 }
 
-func (tx *Tx) openDoc(conn ConnectionID, c candidate) (*searchBody, error) {
-	small, err := tx.key.Open(c.body, "search_docs", searchRow(conn, c.key))
+func (tx *Tx) openDoc(ctx context.Context, conn ConnectionID, c *candidate) (*searchBody, error) {
+	var key, sealed []byte
+	if err := tx.scanOne(ctx, "search document", `SELECT asset_key, body FROM search_docs WHERE doc_id = $1`, []any{c.id}, &key, &sealed); err != nil {
+		return nil, err
+	}
+	if len(key) != assetKeySize {
+		return nil, errors.New("a search document has a key of the wrong size")
+	}
+	small, err := tx.key.Open(sealed, "search_docs", searchRow(conn, assetKey(key)))
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +208,7 @@ const (
 )
 
 // rank scores a document and cuts a snippet out of the field that matched best.
-func rank(b *searchBody, c candidate, terms []string) SearchHit {
+func rank(b *searchBody, c *candidate, terms []string) SearchHit {
 	h := SearchHit{Asset: b.Ref, Name: b.Name, Path: b.Path}
 	if c.views.Valid {
 		h.Views = &c.views.Int64

@@ -101,12 +101,20 @@ func docWords(d *SearchDoc) []string {
 	return slices.Compact(list)
 }
 
-// token is what the index holds in place of a word.
-func token(hash func(dst []byte, data ...[]byte) []byte, conn ConnectionID, word string) string {
-	var buffer [32]byte
-	sum := hash(buffer[:0], []byte(conn), []byte{0}, []byte(word))
-	return hex.EncodeToString(sum[:8])
+// tokener returns the function that makes what the index holds in place of a
+// word of a field. It must not be shared by goroutines.
+func (tx *Tx) tokener(conn ConnectionID) func(field, word string) string {
+	hash := tx.key.Hasher("search word")
+	buffer := make([]byte, 0, 32)
+	return func(field, word string) string {
+		buffer = hash(buffer[:0], []byte(conn), []byte{0}, []byte(field), []byte{0}, []byte(word))
+		return hex.EncodeToString(buffer[:tokenSize])
+	}
 }
+
+// tokenSize in bytes: two of a million words meet by a chance of one in ten
+// million.
+const tokenSize = 8
 
 // textScore rates how well a word of a document answers a term.
 func textScore(word, term string) float64 {

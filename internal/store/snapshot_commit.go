@@ -140,7 +140,7 @@ func (tx *Tx) commitAssets(ctx context.Context, conn ConnectionID, seq int64, s 
 	}
 	now := snapshotHead{Gaps: s.Gaps}
 	var counts ChangeCounts
-	insert := tx.inserter(`INSERT INTO asset_versions (org_id, connection_id, asset_key, from_seq, kind, content_hash, body) VALUES `, 7)
+	insert := tx.inserter(`INSERT INTO asset_versions (org_id, connection_id, asset_key, from_seq, to_seq, kind, content_hash, patch, body) VALUES `, 9)
 	err = tx.encodeAssets(ctx, conn, seq, s, current, func(e encoded) error {
 		old := current[e.key]
 		if old != nil {
@@ -149,11 +149,6 @@ func (tx *Tx) commitAssets(ctx context.Context, conn ConnectionID, seq int64, s 
 		if e.body == nil {
 			return nil
 		}
-		if old != nil {
-			if err := tx.supersede(ctx, conn, e.key, old.from, seq, e.text); err != nil {
-				return err
-			}
-		}
 		switch {
 		case e.kind == kindAccess:
 		case old != nil:
@@ -161,7 +156,10 @@ func (tx *Tx) commitAssets(ctx context.Context, conn ConnectionID, seq int64, s 
 		case !previous.unread(e.kind):
 			counts.Added++
 		}
-		return insert.add(ctx, tx.org, conn, e.key[:], seq, string(e.kind), e.hash[:], e.body)
+		if old != nil {
+			return tx.supersede(ctx, conn, seq, old, e, insert)
+		}
+		return insert.add(ctx, tx.org, conn, e.key[:], seq, nil, string(e.kind), e.hash[:], 0, e.body)
 	})
 	if err == nil {
 		err = insert.flush(ctx)
@@ -324,27 +322,32 @@ func (w *encoder) encode(chunk []item) ([]encoded, error) {
 	return list, nil
 }
 
-// supersede closes a version and, where it saves space, replaces its body by a
-// patch against the text that follows it. The newest version always stays
-// whole, so that the newest snapshot loads fast and the oldest can be deleted
-// without a look at the others.
-func (tx *Tx) supersede(ctx context.Context, conn ConnectionID, key assetKey, from, to int64, next []byte) error {
+// supersede puts a new version in the place of the current one and keeps that as
+// a patch against the text that followed it, where this saves space. The newest
+// version always stays whole, so that the newest snapshot loads fast and the
+// oldest can be deleted without a look at the others. It also stays in its row:
+// the table grows by the patch alone.
+func (tx *Tx) supersede(ctx context.Context, conn ConnectionID, seq int64, old *version, next encoded, insert *inserter) error {
 	var sealed []byte
 	if err := tx.scanOne(ctx, "asset version", `SELECT body FROM asset_versions WHERE org_id = $1 AND connection_id = $2 AND asset_key = $3 AND from_seq = $4`,
-		[]any{tx.org, conn, key[:], from}, &sealed); err != nil {
+		[]any{tx.org, conn, next.key[:], old.from}, &sealed); err != nil {
 		return err
 	}
-	row := versionRow(conn, key, from)
+	row := versionRow(conn, next.key, old.from)
 	text, err := tx.openText(row, sealed)
 	if err != nil {
 		return err
 	}
 	patched := 0
-	if body := tx.key.Seal(tx.store.codec.Patch(next, text), "asset_versions", row); len(body) < len(sealed) {
+	if body := tx.key.Seal(tx.store.codec.Patch(next.text, text), "asset_versions", row); len(body) < len(sealed) {
 		sealed, patched = body, 1
 	}
-	return tx.one(ctx, "asset version", `UPDATE asset_versions SET to_seq = $5, patch = $6, body = $7
-		WHERE org_id = $1 AND connection_id = $2 AND asset_key = $3 AND from_seq = $4`, tx.org, conn, key[:], from, to, patched, sealed)
+	if err := tx.one(ctx, "asset version", `UPDATE asset_versions SET from_seq = $5, kind = $6, content_hash = $7, body = $8
+		WHERE org_id = $1 AND connection_id = $2 AND asset_key = $3 AND from_seq = $4`,
+		tx.org, conn, next.key[:], old.from, seq, string(next.kind), next.hash[:], next.body); err != nil {
+		return err
+	}
+	return insert.add(ctx, tx.org, conn, next.key[:], old.from, seq, string(old.kind), old.hash[:], patched, sealed)
 }
 
 // openText opens a body that is no patch.

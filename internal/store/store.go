@@ -131,6 +131,9 @@ func (s *Store) Close() error {
 	return err
 }
 
+// Now is the store's clock.
+func (s *Store) Now() time.Time { return s.now() }
+
 // Engine tells which database the store runs on.
 func (s *Store) Engine() Engine { return s.engine }
 

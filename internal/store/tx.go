@@ -38,6 +38,9 @@ type SystemTx struct {
 type core struct {
 	sql   *sql.Tx
 	store *Store
+	// statements that ran before in this transaction, ready to run again. The
+	// transaction closes them.
+	prepared map[string]*sql.Stmt
 }
 
 type nestedKey struct{ store *Store }
@@ -121,7 +124,7 @@ func (s *Store) begin(ctx context.Context, write bool, fn func(context.Context, 
 			_ = t.Rollback()
 		}
 	}()
-	if err := fn(context.WithValue(ctx, nestedKey{s}, true), core{sql: t, store: s}); err != nil {
+	if err := fn(context.WithValue(ctx, nestedKey{s}, true), core{sql: t, store: s, prepared: map[string]*sql.Stmt{}}); err != nil {
 		return s.translate(err)
 	}
 	done = true
@@ -150,12 +153,40 @@ func newID() (string, error) {
 	return id.String(), nil
 }
 
+// exec runs a statement; from its second run on, it is prepared.
 func (c *core) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	result, err := c.sql.ExecContext(ctx, query, args...)
+	statement, err := c.statement(ctx, query)
+	if err != nil {
+		return 0, c.store.translate(err)
+	}
+	var result sql.Result
+	if statement != nil {
+		result, err = statement.ExecContext(ctx, args...)
+	} else {
+		result, err = c.sql.ExecContext(ctx, query, args...)
+	}
 	if err != nil {
 		return 0, c.store.translate(err)
 	}
 	return result.RowsAffected()
+}
+
+// statement returns nil when the query runs for the first time.
+func (c *core) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	s, again := c.prepared[query]
+	switch {
+	case s != nil:
+		return s, nil
+	case !again:
+		c.prepared[query] = nil
+		return nil, nil //nolint:nilnil // see above
+	}
+	s, err := c.sql.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("prepare: %w", err)
+	}
+	c.prepared[query] = s
+	return s, nil
 }
 
 // one is exec that must touch a row.
@@ -176,7 +207,15 @@ func notFound(what string) error {
 
 // scanOne reads one row; no row is errs.NotFound.
 func (c *core) scanOne(ctx context.Context, what, query string, args []any, dest ...any) error {
-	err := c.sql.QueryRowContext(ctx, query, args...).Scan(dest...)
+	statement, err := c.statement(ctx, query)
+	if err != nil {
+		return c.store.translate(err)
+	}
+	if statement != nil {
+		err = statement.QueryRowContext(ctx, args...).Scan(dest...)
+	} else {
+		err = c.sql.QueryRowContext(ctx, query, args...).Scan(dest...)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return notFound(what)
 	}

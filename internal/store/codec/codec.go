@@ -42,8 +42,8 @@ func New() *Codec {
 	encoder, err := zstd.NewWriter(nil,
 		zstd.WithEncoderDictRaw(dictionaryID, dictionaryV1),
 		zstd.WithEncoderConcurrency(workers),
-		zstd.WithEncoderLevel(zstd.SpeedDefault),
-		zstd.WithEncoderCRC(false), // the seal authenticates
+		zstd.WithEncoderLevel(zstd.SpeedFastest), // 3 % larger than the default, in half the time
+		zstd.WithEncoderCRC(false),               // the seal authenticates
 		zstd.WithLowerEncoderMem(true),
 		zstd.WithWindowSize(1<<20),
 	)

@@ -71,7 +71,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 // a component that must own its connection.
 func OpenWriter(path string) (*sql.DB, error) {
 	write, err := sql.Open("sqlite", dsn(path, url.Values{"_txlock": {"immediate"}},
-		"auto_vacuum(2)", "journal_mode(wal)", "synchronous(normal)", "secure_delete(1)"))
+		"page_size(8192)", "auto_vacuum(2)", "journal_mode(wal)", "synchronous(normal)", "secure_delete(1)"))
 	if err != nil {
 		return nil, fmt.Errorf("open the database for writing: %w", err)
 	}

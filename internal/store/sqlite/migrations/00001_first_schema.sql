@@ -204,7 +204,7 @@ CREATE TABLE finding_events (
 ) STRICT;
 
 CREATE TABLE search_docs (
-  doc_id        INTEGER PRIMARY KEY,
+  doc_id        INTEGER PRIMARY KEY AUTOINCREMENT,
   org_id        TEXT NOT NULL,
   connection_id TEXT NOT NULL,
   asset_key     BLOB NOT NULL,
@@ -221,11 +221,6 @@ CREATE TABLE search_docs (
 CREATE VIRTUAL TABLE search_index USING fts5 (
   words, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii'
 );
--- +goose StatementBegin
-CREATE TRIGGER search_docs_gone AFTER DELETE ON search_docs BEGIN
-  DELETE FROM search_index WHERE rowid = old.doc_id;
-END;
--- +goose StatementEnd
 
 CREATE TABLE job_runners (
   id      TEXT PRIMARY KEY,

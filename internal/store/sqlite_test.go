@@ -1,0 +1,176 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/metalens/metalens/internal/catalog"
+	"github.com/metalens/metalens/internal/datadir"
+	"github.com/metalens/metalens/internal/finding"
+	"github.com/metalens/metalens/internal/ledger"
+	"github.com/metalens/metalens/internal/secret"
+	"github.com/metalens/metalens/internal/store"
+	"github.com/metalens/metalens/internal/store/storetest"
+)
+
+func rawSQLite(t *testing.T, dir string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+datadir.DatabaseIn(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// TestNothingReadableOnDisk plants a word in everything that comes from a
+// Metabase or is secret, and looks for it in the database's files.
+func TestNothingReadableOnDisk(t *testing.T) {
+	const canary = "canary7f3a"
+	dir := t.TempDir()
+	open := func(t testing.TB, _ string, cfg store.Config) *store.Store {
+		cfg.Dir = dir
+		return mustOpen(t, cfg)
+	}
+	w := storetest.NewWorld(t, open)
+	ref := catalog.Ref{Kind: catalog.KindTable, ID: "1/" + canary + "/" + canary}
+	table := &catalog.Table{DatabaseID: "1", Schema: canary}
+	table.ID, table.Name = ref.ID, canary
+	question := &catalog.Question{Type: catalog.KindQuestion, Query: catalog.Query{SQL: "SELECT '" + canary + "'"}}
+	question.ID, question.Name, question.CollectionID = "1", canary, "root"
+	snapshot := &catalog.Snapshot{
+		Instance: catalog.Instance{URL: "https://" + canary}, Gaps: []catalog.Gap{{What: canary, Reason: canary}},
+		Questions: []*catalog.Question{question}, Tables: []*catalog.Table{table},
+		Usage:  map[catalog.Ref]catalog.Usage{ref: {Views: new(int64(1))}},
+		Access: catalog.Access{Memberships: map[string][]string{canary: {canary}}},
+	}
+	f := finding.Finding{Check: "USE001", Fingerprint: "abc", Asset: ref, Message: canary, Evidence: finding.Evidence{Texts: map[string]string{"x": canary}}}
+	w.In(func(ctx context.Context, tx *store.Tx) error {
+		c, err := tx.InsertConnection(ctx, store.Connection{Name: canary, URL: "https://" + canary, Options: store.ConnectionOptions{Headers: map[string]string{"X": canary}}})
+		if err != nil {
+			return err
+		}
+		s, err := tx.InsertScan(ctx, store.Scan{ConnectionID: c.ID, State: store.ScanRunning})
+		if err != nil {
+			return err
+		}
+		_, progressErr := tx.UpdateScanProgress(ctx, s.ID, store.ScanProgress{Steps: []store.StepProgress{{Note: canary}}}, w.Clock.Now())
+		stageErr := tx.StageSave(ctx, s.ID, "cards", []byte(canary))
+		_, commitErr := tx.CommitSnapshot(ctx, s.ID, snapshot)
+		_, _, _, applyErr := tx.ApplyFindings(ctx, s.ID, []finding.Finding{f}, []finding.NotEvaluated{{Check: "X", Reason: canary}}, w.Clock.Now())
+		return errors.Join(progressErr, stageErr, commitErr, applyErr,
+			tx.IgnoreFinding(ctx, c.ID, "abc", "u1", canary, time.Time{}),
+			tx.SetCredential(ctx, c.ID, secret.New(canary)),
+			tx.ReplaceSearch(ctx, c.ID, []store.SearchDoc{{Asset: ref, Name: canary, Path: canary, Description: canary, Identifiers: []string{canary}}}),
+			tx.SetSetting(ctx, "k", canary),
+			tx.RecordLedger(ctx, []store.LedgerRow{{Entry: ledger.Entry{Host: canary, Route: canary}}}),
+			tx.Audit(ctx, store.AuditRow{Action: "x", Target: canary, Source: canary, Detail: canary}),
+			tx.FinishScan(ctx, s.ID, store.ScanSucceeded, "x", canary))
+	})
+	w.System(func(ctx context.Context, tx *store.SystemTx) error {
+		return tx.Audit(ctx, store.AuditRow{Action: "x", Detail: canary})
+	})
+	if err := w.Store.Sessions().Commit(canary, []byte(canary), w.Clock.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	look := func(when string) {
+		err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(path) //nolint:gosec // inside our own folder
+			if bytes.Contains(bytes.ToLower(b), []byte(canary)) {
+				t.Errorf("%s: %s shows what it must not", when, filepath.Base(path))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	look("open, with its write-ahead log")
+	if err := w.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	look("closed")
+	info, err := os.Stat(datadir.DatabaseIn(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("the database has mode %o", info.Mode().Perm())
+	}
+}
+
+// TestBodiesAreBoundToTheirRow swaps two sealed bodies.
+func TestBodiesAreBoundToTheirRow(t *testing.T) {
+	dir := t.TempDir()
+	w := storetest.NewWorld(t, func(t testing.TB, _ string, cfg store.Config) *store.Store {
+		cfg.Dir = dir
+		return mustOpen(t, cfg)
+	})
+	other := w.NewConnection("Other")
+	db := rawSQLite(t, dir)
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(context.Background(), `UPDATE connections SET body = (SELECT body FROM connections WHERE id = $1) WHERE id = $2`, string(other), string(w.Conn)); err != nil {
+		t.Fatal(err)
+	}
+	err := w.Store.ViewOrg(context.Background(), w.Org, func(ctx context.Context, tx *store.Tx) error {
+		_, err := tx.Connection(ctx, w.Conn)
+		return err
+	})
+	if err == nil {
+		t.Error("a body opened in another row")
+	}
+}
+
+// TestDeletingTheOrganizationLeavesNothing looks into every table.
+func TestDeletingTheOrganizationLeavesNothing(t *testing.T) {
+	dir := t.TempDir()
+	w := storetest.NewWorld(t, func(t testing.TB, _ string, cfg store.Config) *store.Store {
+		cfg.Dir = dir
+		return mustOpen(t, cfg)
+	})
+	filled(t, w)
+	db := rawSQLite(t, dir)
+	defer func() { _ = db.Close() }()
+	for _, table := range append([]string{"search_index"}, tenantTables...) {
+		if count(t, db, table) == 0 {
+			t.Errorf("nothing was put into %s", table)
+		}
+	}
+	w.System(func(ctx context.Context, tx *store.SystemTx) error { return tx.DeleteOrganization(ctx, w.Org) })
+	for _, table := range append([]string{"search_index"}, tenantTables...) {
+		if n := count(t, db, table); n != 0 {
+			t.Errorf("%d rows are left in %s", n, table)
+		}
+	}
+}
+
+// TestReadersDoNotWaitForAWriter holds a write open while reading.
+func TestReadersDoNotWaitForAWriter(t *testing.T) {
+	w := storetest.NewWorld(t, openSQLite())
+	w.In(func(ctx context.Context, tx *store.Tx) error {
+		if err := tx.SetSetting(ctx, "k", "v"); err != nil {
+			return err
+		}
+		done := make(chan error, 1)
+		go func() {
+			limited, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			done <- w.Store.ViewOrg(limited, w.Org, func(ctx context.Context, tx *store.Tx) error {
+				_, ok, err := tx.Setting(ctx, "k")
+				if ok {
+					t.Error("an uncommitted change was seen")
+				}
+				return err
+			})
+		}()
+		return <-done
+	})
+}
