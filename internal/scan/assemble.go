@@ -13,10 +13,8 @@ import (
 // stepOrder is the order in which parts are joined: later ones win.
 func (r *run) stepOrder() []string {
 	var names []string
-	for _, group := range r.plan() {
-		for _, s := range group {
-			names = append(names, s.name)
-		}
+	for _, s := range r.plan() {
+		names = append(names, s.name)
 	}
 	return names
 }

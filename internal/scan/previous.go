@@ -46,3 +46,34 @@ func (r *run) knownQuestions() map[string]bool {
 	}
 	return known
 }
+
+// Slim returns a copy of a snapshot with what a following scan needs of it. The
+// bodies of live questions, most of a large snapshot, are not among that: only
+// what they refer to is. The snapshot itself is not changed.
+func Slim(s *catalog.Snapshot) *catalog.Snapshot {
+	out := *s
+	out.Questions = make([]*catalog.Question, len(s.Questions))
+	for i, q := range s.Questions {
+		out.Questions[i] = slimQuestion(q)
+	}
+	return &out
+}
+
+func slimQuestion(q *catalog.Question) *catalog.Question {
+	// These rows may have to stand in for ones that cannot be read.
+	if q.Archived || q.Unreadable || q.DatabaseID == "" {
+		return q
+	}
+	slim := &catalog.Question{
+		Common: catalog.Common{ID: q.ID}, Type: q.Type, DatabaseID: q.DatabaseID, TableID: q.TableID, CollectionID: q.CollectionID,
+	}
+	seen := map[catalog.Ref]bool{}
+	questionTargets(q, func(kind catalog.Kind, id string) {
+		ref := catalog.Ref{Kind: kind, ID: id}
+		if id != "" && !seen[ref] {
+			seen[ref] = true
+			slim.ClickTargets = append(slim.ClickTargets, ref)
+		}
+	})
+	return slim
+}

@@ -35,6 +35,8 @@ type run struct {
 // step is one named part of the plan.
 type step struct {
 	name, title string
+	after       []string      // steps that have to be finished before
+	ready       func() string // one more such step, decided when those are finished; "" = none
 	skip        func() string // a reason for people to leave the step out; "" = run it
 	read        func(ctx context.Context, p *part, c counter) error
 	learn       func(p *part) // tells the source what a staged part holds
@@ -43,35 +45,86 @@ type step struct {
 
 func newRun(source Source, options Options) *run {
 	r := &run{source: source, options: options, parts: map[string]*part{}, started: options.Now().UTC()}
-	r.tracker = newTracker(slices.Concat(r.plan()...), options.Progress, options.Now, r.stats)
+	r.tracker = newTracker(r.plan(), options.Progress, options.Now, r.stats)
 	return r
 }
 
-// plan lists the steps in groups: what stands in one group does not depend on
-// each other and runs at the same time.
-func (r *run) plan() [][]step {
-	return [][]step{
-		{{name: "identify", title: "Server and access", read: r.identify, fresh: true}},
+// plan lists the steps in the order people see them. What does not depend on
+// each other runs at the same time; the source limits how many requests do.
+func (r *run) plan() []step {
+	basis := []string{"schema", "collections", "people"}
+	return []step{
+		{name: "identify", title: "Server and access", read: r.identify, fresh: true},
+		// What is left out hangs on the collections, so they are never taken over.
+		{name: "collections", title: "Collections", after: []string{"identify"}, read: r.collections, fresh: true},
+		{name: "databases", title: "Databases", after: []string{"identify"}, read: r.databases, learn: func(p *part) { r.source.Learn(p.Databases, nil) }},
+		{name: "people", title: "People", after: []string{"identify"}, read: r.people, learn: func(p *part) { r.source.LearnPeople(p.People) }},
+		{name: "schema", title: "Tables and columns", after: []string{"databases"}, read: r.schema, learn: func(p *part) { r.source.Learn(nil, p.Tables) }},
+		{name: "questions", title: "Questions, models and metrics", after: basis, read: r.questions},
+		{name: "archived", title: "Archived questions", after: basis, read: r.archived},
+		{name: "dashboards", title: "Dashboards", after: basis, read: r.dashboards},
+		{name: "definitions", title: "Segments, measures and snippets", after: basis, read: r.definitions},
+		{name: "deliveries", title: "Subscriptions and alerts", after: basis, read: r.deliveries},
+		{name: "extras", title: "Transforms, actions and documents", after: basis, read: r.extras},
+		{name: "permissions", title: "Groups and permissions", after: basis, read: r.permissions},
+		{name: "discovery", title: "Discovery through collections", after: []string{"questions", "archived", "dashboards"}, read: r.discover, skip: r.nothingToDiscover},
+		{name: "dashboard_details", title: "Dashboard contents", after: []string{"dashboards"}, ready: r.detailsNeed, read: r.details, skip: r.noDetails},
 		{
-			{name: "collections", title: "Collections", read: r.collections, fresh: true}, // what is left out hangs on it
-			{name: "databases", title: "Databases", read: r.databases, learn: func(p *part) { r.source.Learn(p.Databases, nil) }},
-			{name: "people", title: "People", read: r.people, learn: func(p *part) { r.source.LearnPeople(p.People) }},
+			name: "references", title: "Content that only references name", after: []string{"discovery", "dashboard_details", "deliveries"},
+			read: r.references, learn: func(p *part) { r.source.Learn(nil, p.Tables) },
 		},
-		{{name: "schema", title: "Tables and columns", read: r.schema, learn: func(p *part) { r.source.Learn(nil, p.Tables) }}},
-		{
-			{name: "questions", title: "Questions, models and metrics", read: r.questions},
-			{name: "archived", title: "Archived questions", read: r.archived},
-			{name: "dashboards", title: "Dashboards", read: r.dashboards},
-			{name: "definitions", title: "Segments, measures and snippets", read: r.definitions},
-			{name: "deliveries", title: "Subscriptions and alerts", read: r.deliveries},
-			{name: "extras", title: "Transforms, actions and documents", read: r.extras},
-			{name: "permissions", title: "Groups and permissions", read: r.permissions},
-		},
-		{{name: "discovery", title: "Discovery through collections", read: r.discover, skip: r.nothingToDiscover}},
-		{{name: "dashboard_details", title: "Dashboard contents", read: r.details, skip: r.noDetails}},
-		{{name: "references", title: "Content that only references name", read: r.references, learn: func(p *part) { r.source.Learn(nil, p.Tables) }}},
-		{{name: "query_times", title: "Query times", read: r.queryTimes, skip: r.noQueryTimes}},
+		{name: "query_times", title: "Query times", after: []string{"references"}, read: r.queryTimes, skip: r.noQueryTimes},
 	}
+}
+
+// detailsNeed lets a first scan open dashboards while questions are still
+// arriving. Otherwise the questions decide which dashboards moved, and discovery
+// may have to find them first.
+func (r *run) detailsNeed() string {
+	if r.options.Previous == nil && !r.part("dashboards").facts.NoDashboardList {
+		return ""
+	}
+	return "discovery"
+}
+
+// all runs every step as soon as those before it are finished.
+func (r *run) all(ctx context.Context) error {
+	steps := r.plan()
+	finished := make(map[string]chan struct{}, len(steps))
+	for _, s := range steps {
+		finished[s.name] = make(chan struct{})
+	}
+	workers, ctx := errgroup.WithContext(ctx)
+	wait := func(names ...string) error {
+		for _, name := range names {
+			select {
+			case <-finished[name]:
+			case <-ctx.Done():
+				return stopped(ctx.Err())
+			}
+		}
+		return nil
+	}
+	for _, s := range steps {
+		workers.Go(func() error {
+			if err := wait(s.after...); err != nil {
+				return err
+			}
+			if s.ready != nil {
+				if name := s.ready(); name != "" {
+					if err := wait(name); err != nil {
+						return err
+					}
+				}
+			}
+			if err := r.step(ctx, s); err != nil {
+				return err
+			}
+			close(finished[s.name])
+			return nil
+		})
+	}
+	return workers.Wait()
 }
 
 // open looks at the staging: it goes on, or it discards what does not fit.
@@ -121,15 +174,6 @@ func (r *run) fingerprint() string {
 	}
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
-}
-
-// group runs the steps of a group at the same time.
-func (r *run) group(ctx context.Context, steps []step) error {
-	workers, ctx := errgroup.WithContext(ctx)
-	for _, s := range steps {
-		workers.Go(func() error { return r.step(ctx, s) })
-	}
-	return workers.Wait()
 }
 
 // step runs one step, or takes its staged result.

@@ -175,7 +175,7 @@ func TestRescanBudget(t *testing.T) {
 				"cached": {Now: clock(at.Add(24 * time.Hour))}, "fresh schema": {Now: clock(at.Add(24 * time.Hour)), RefreshSchema: true},
 			} {
 				server.ResetRequests()
-				o.Previous, o.OwnReads = first, own
+				o.Previous, o.OwnReads = scan.Slim(first), own
 				second := mustRead(t, login(t, url, version, nil), o)
 				limit := 26
 				if o.RefreshSchema {
@@ -213,7 +213,7 @@ func TestIncrementalEqualsFresh(t *testing.T) {
 		day.Store(int64(round + 1))
 		_, dashboards := server.EditSome(10)
 		server.ResetRequests()
-		next := mustRead(t, login(t, url, "0.58", nil), scan.Options{Previous: last, OwnReads: own, Now: clock(now)})
+		next := mustRead(t, login(t, url, "0.58", nil), scan.Options{Previous: scan.Slim(last), OwnReads: own, Now: clock(now)})
 		opened := 0
 		for _, r := range server.Requests() {
 			if r.Route == "GET /api/dashboard/:id" {

@@ -20,7 +20,7 @@ import (
 // Options shape a scan. The zero value reads everything with safe defaults.
 type Options struct {
 	// Previous is the last snapshot of the same connection, with its Marks; nil
-	// on the first scan. It is not changed.
+	// on the first scan. It is not changed; [Slim] gives all that is needed of it.
 	Previous *catalog.Snapshot
 	// OwnReads counts our own dashboard reads, which Metabase counts as views.
 	// Nil when nothing is remembered (stateless runs).
@@ -119,10 +119,8 @@ func Read(ctx context.Context, source Source, options Options) (*catalog.Snapsho
 	if err := r.open(ctx); err != nil {
 		return nil, err
 	}
-	for _, group := range r.plan() {
-		if err := r.group(ctx, group); err != nil {
-			return nil, err
-		}
+	if err := r.all(ctx); err != nil {
+		return nil, err
 	}
 	return r.assemble(), nil
 }

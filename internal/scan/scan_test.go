@@ -141,7 +141,7 @@ func TestRescanReadsOnlyWhatMoved(t *testing.T) {
 	f := world()
 	first := read(t, f, Options{})
 	f.calls = nil
-	second := read(t, f, Options{Previous: first, Now: ticking(moment(200))})
+	second := read(t, f, Options{Previous: Slim(first), Now: ticking(moment(200))})
 	if diff := cmp.Diff(first, second, sameButTimes, ignoreViews); diff != "" {
 		t.Errorf("unchanged rescan differs (-first +second):\n%s", diff)
 	}

@@ -214,9 +214,11 @@ func (s *Service) prepare(ctx context.Context, org store.OrgID, sc store.Scan, r
 			}
 			return err
 		}
-		if j.previous, err = tx.LoadSnapshot(ctx, j.latest.ID); err != nil {
+		previous, err := tx.LoadSnapshot(ctx, j.latest.ID)
+		if err != nil {
 			return err
 		}
+		j.previous = scan.Slim(previous)
 		j.previous.Marks = j.latest.Summary.Marks
 		return j.findings(ctx, tx)
 	})
