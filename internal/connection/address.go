@@ -6,7 +6,10 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
+
+	"golang.org/x/net/idna"
 
 	"github.com/metalens/metalens/internal/errs"
 )
@@ -48,12 +51,21 @@ func NormalizeURL(raw string) (string, error) {
 	case u.Hostname() == "" || u.Opaque != "":
 		return "", bad("it names no host")
 	}
-	if port := u.Port(); port == "" && strings.HasSuffix(u.Host, ":") {
-		return "", bad("the port is empty")
+	port := u.Port()
+	if n, err := strconv.Atoi(port); strings.HasSuffix(u.Host, ":") || (port != "" && (err != nil || n < 1 || n > 65535)) {
+		return "", bad("its port is not a number from 1 to 65535")
 	}
-	host := strings.ToLower(u.Host)
-	if (u.Scheme == "https" && u.Port() == "443") || (u.Scheme == "http" && u.Port() == "80") {
-		host = strings.TrimSuffix(host, ":"+u.Port())
+	host := strings.ToLower(u.Hostname())
+	if _, err := netip.ParseAddr(host); err != nil {
+		// Not strict: names in private networks have underscores.
+		if host, err = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(false)).ToASCII(host); err != nil {
+			return "", bad("its host is not a valid name")
+		}
+	} else if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port != "" && (u.Scheme != "https" || port != "443") && (u.Scheme != "http" || port != "80") {
+		host += ":" + port
 	}
 	clean := url.URL{Scheme: u.Scheme, Host: host, Path: sitePath(u.Path)}
 	return clean.String(), nil
