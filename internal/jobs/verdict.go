@@ -36,7 +36,7 @@ func verdict(err, cause error, age time.Duration) error {
 	switch {
 	case errors.Is(cause, errCancelled):
 		return river.JobCancel(classError{class(errCancelled)})
-	case errors.Is(cause, context.Canceled):
+	case cause != nil && !errors.Is(cause, context.DeadlineExceeded):
 		// The runner is shutting down: whoever starts next goes on.
 		return river.JobSnooze(0)
 	}
