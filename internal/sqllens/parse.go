@@ -15,6 +15,8 @@ type Tree struct {
 	Problems   []Problem
 	Recovered  bool // something was skipped to go on
 	src        string
+	toks       []token
+	tooLarge   bool
 }
 
 // Parse reads a text. optional says whether what stands in [[ … ]] is kept.
@@ -22,11 +24,12 @@ func Parse(sql string, d Dialect, optional bool) *Tree {
 	tree := &Tree{Dialect: d, src: sql}
 	if len(sql) > MaxSize {
 		tree.Problems = []Problem{{Code: "too_large", Message: "the text is longer than 1 MB"}}
-		tree.Recovered = true
+		tree.Recovered, tree.tooLarge = true, true
 		return tree
 	}
 	l := lex(sql, d, optional)
 	tree.Tags, tree.Blocks, tree.Comments = l.tags, l.blocks, l.comments
+	tree.toks = l.tokens
 	p := &parser{toks: l.tokens, d: d, t: l.t, src: sql, lookahead: 50*len(l.tokens) + 10_000}
 	for _, b := range l.broken {
 		p.problem("unterminated", "a quote or comment is not closed", b)

@@ -193,6 +193,7 @@ func (p *parser) joins(left *Table) *Table {
 			}
 		}
 		j.Span = j.Span.join(j.Right.Span)
+		j.Span.End = max(j.Span.End, p.toks[p.pos-1].end)
 		left = j
 	}
 	return left
