@@ -110,22 +110,36 @@ func (d *document) yieldColumns(yield func(assetEntry) bool) bool {
 	return true
 }
 
-func (d *document) edges() []lineage.Edge {
-	edges := slices.Clone(d.in.Edges)
-	slices.SortStableFunc(edges, func(a, b lineage.Edge) int {
+func (d *document) edges() iter.Seq[lineage.Edge] {
+	return inOrder(d.in.Edges, func(a, b *lineage.Edge) int {
 		return cmp.Or(a.From.Compare(b.From), a.To.Compare(b.To), cmp.Compare(a.Via, b.Via), cmp.Compare(a.Confidence, b.Confidence))
 	})
-	return edges
+}
+
+// inOrder yields a list sorted without copying its elements: a large graph would
+// otherwise stand in memory twice.
+func inOrder[T any](list []T, compare func(a, b *T) int) iter.Seq[T] {
+	positions := make([]int32, len(list))
+	for i := range positions {
+		positions[i] = int32(i)
+	}
+	slices.SortStableFunc(positions, func(a, b int32) int { return compare(&list[a], &list[b]) })
+	return func(yield func(T) bool) {
+		for _, i := range positions {
+			if !yield(list[i]) {
+				return
+			}
+		}
+	}
 }
 
 func (d *document) columnEdges() iter.Seq[columnEdgeEntry] {
-	edges := slices.Clone(d.in.ColumnEdges)
-	slices.SortStableFunc(edges, func(a, b lineage.ColumnEdge) int {
+	edges := inOrder(d.in.ColumnEdges, func(a, b *lineage.ColumnEdge) int {
 		return cmp.Or(a.From.Compare(b.From), a.To.Compare(b.To), cmp.Compare(a.ToColumn, b.ToColumn),
 			cmp.Compare(a.Via, b.Via), cmp.Compare(a.Confidence, b.Confidence))
 	})
 	return func(yield func(columnEdgeEntry) bool) {
-		for _, e := range edges {
+		for e := range edges {
 			to := columnTargetEntry{Kind: e.To.Kind, ID: e.To.ID, Column: e.ToColumn}
 			if !yield(columnEdgeEntry{From: e.From, To: to, Via: e.Via, Confidence: e.Confidence}) {
 				return

@@ -84,7 +84,7 @@ func writeJSON(w *bufio.Writer, d *document) error {
 	s.member("requests", head.Requests)
 	array(s, ",\n", "assets", d.assetEntries())
 	s.raw(",\n\"lineage\": {\n")
-	array(s, "", "edges", slices.Values(d.edges()))
+	array(s, "", "edges", d.edges())
 	array(s, ",\n", "column_edges", d.columnEdges())
 	array(s, ",\n", "unresolved", d.unresolved())
 	s.raw("\n}")

@@ -40,7 +40,7 @@ func writeNDJSON(w *bufio.Writer, d *document) error {
 			assetEntry
 		}{recordAsset, e})
 	}
-	for _, e := range d.edges() {
+	for e := range d.edges() {
 		line(struct {
 			Record string `json:"record"`
 			lineage.Edge
