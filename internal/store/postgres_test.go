@@ -70,7 +70,8 @@ func raw(t *testing.T, address string) *sql.DB {
 
 func count(t *testing.T, q interface {
 	QueryRowContext(context.Context, string, ...any) *sql.Row
-}, table string) int {
+}, table string,
+) int {
 	t.Helper()
 	var n int
 	if err := q.QueryRowContext(context.Background(), `SELECT count(*) FROM `+table).Scan(&n); err != nil {

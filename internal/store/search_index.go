@@ -57,8 +57,10 @@ func (tx *Tx) ReplaceSearch(ctx context.Context, conn ConnectionID, docs []Searc
 	if err != nil {
 		return err
 	}
-	r := &replacer{tx: tx, conn: conn, have: have, words: map[string]struct{}{},
-		key: tx.assetKeyer(conn), content: tx.key.Hasher("search doc"), token: remember(tx.tokener(conn))}
+	r := &replacer{
+		tx: tx, conn: conn, have: have, words: map[string]struct{}{},
+		key: tx.assetKeyer(conn), content: tx.key.Hasher("search doc"), token: remember(tx.tokener(conn)),
+	}
 	for i := range docs {
 		if err := r.put(ctx, &docs[i]); err != nil {
 			return fmt.Errorf("index an asset for search: %w", err)
@@ -113,8 +115,10 @@ func (r *replacer) put(ctx context.Context, d *SearchDoc) error {
 	if old != nil && old.kept { // twice in docs: the first counts
 		return nil
 	}
-	text, err := json.Marshal(searchBody{Ref: d.Asset, Name: d.Name, Path: d.Path, Description: d.Description,
-		Identifiers: strings.Join(d.Identifiers, "\n")})
+	text, err := json.Marshal(searchBody{
+		Ref: d.Asset, Name: d.Name, Path: d.Path, Description: d.Description,
+		Identifiers: strings.Join(d.Identifiers, "\n"),
+	})
 	if err != nil {
 		return fmt.Errorf("write a search document: %w", err)
 	}

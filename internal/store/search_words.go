@@ -14,7 +14,7 @@ import (
 // The search index holds words as keyed hashes, so that the database shows no
 // name and no identifier. What a search matches inside a word is found in the
 // vocabulary: the sorted list of all words of a connection, sealed as one
-// record. See docs/adr/0003-sealed-search.md.
+// record. See docs/adr/0007-search-over-hashed-words.md.
 
 const maxWord = 80 // longer runs are cut; nobody searches for their end
 

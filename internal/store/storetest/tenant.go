@@ -357,8 +357,10 @@ func testLedger(t *testing.T, open Opener) {
 	w := NewWorld(t, open)
 	at := w.Clock.Now()
 	rows := []store.LedgerRow{
-		{Entry: ledger.Entry{At: at, Purpose: ledger.PurposeMetabase, Method: "GET", Host: "m:443", Address: "192.0.2.1:443", Route: "/api/card", Status: 200,
-			RequestSize: 1, ResponseSize: 2, Duration: time.Second}, ConnectionID: w.Conn, ScanID: "s1", Count: 4},
+		{Entry: ledger.Entry{
+			At: at, Purpose: ledger.PurposeMetabase, Method: "GET", Host: "m:443", Address: "192.0.2.1:443", Route: "/api/card", Status: 200,
+			RequestSize: 1, ResponseSize: 2, Duration: time.Second,
+		}, ConnectionID: w.Conn, ScanID: "s1", Count: 4},
 		{Entry: ledger.Entry{At: at.Add(time.Minute), Purpose: ledger.PurposeMail, Method: "SMTP", Error: "refused", Exchange: "e", Phase: ledger.PhaseIntent}, Count: 1},
 	}
 	w.In(func(ctx context.Context, tx *store.Tx) error { return tx.RecordLedger(ctx, rows) })
