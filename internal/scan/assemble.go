@@ -43,6 +43,7 @@ func (r *run) assemble() *catalog.Snapshot {
 	r.assembleAssets(s, all)
 	r.namedPeople(s)
 	r.subtractOwnReads(s)
+	r.carryDashboardUsage(s)
 	r.carryQueryTimes(s)
 	s.Marks = catalog.Marks{
 		SchemaReadAt:     r.part("schema").Marks.SchemaReadAt,
@@ -295,6 +296,31 @@ func (r *run) subtractOwnReads(s *catalog.Snapshot) {
 			u.Views = &rest
 		}
 		s.Usage[ref] = u
+	}
+}
+
+// carryDashboardUsage keeps what was last known of dashboards that are listed
+// without their usage and were not read again.
+func (r *run) carryDashboardUsage(s *catalog.Snapshot) {
+	if r.options.Previous == nil || !r.part("dashboards").facts.NoDashboardList {
+		return
+	}
+	for _, d := range s.Dashboards {
+		before, known := r.options.Previous.Usage[d.Ref()]
+		if !known {
+			continue
+		}
+		u := s.Usage[d.Ref()]
+		if u.Views == nil {
+			u.Views, u.OwnReads = before.Views, before.OwnReads
+		}
+		if u.LastUsedAt == nil {
+			u.LastUsedAt = before.LastUsedAt
+		}
+		if u.UpdatedAt == nil {
+			u.UpdatedAt = before.UpdatedAt
+		}
+		s.Usage[d.Ref()] = u
 	}
 }
 

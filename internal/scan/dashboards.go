@@ -96,7 +96,7 @@ func (r *run) readDashboards(ctx context.Context, p *part, c counter, heads []*c
 		}
 		seen[head.ID] = true
 		if old := r.unchanged(head, usage[head.Ref()], known); old != nil {
-			p.Dashboards = append(p.Dashboards, withCards(head, old))
+			p.Dashboards = append(p.Dashboards, withCards(head, old, r.part("dashboards").facts.NoDashboardList))
 			continue
 		}
 		if head.Archived {
@@ -161,11 +161,14 @@ func (r *run) unchanged(head *catalog.Dashboard, u catalog.Usage, known map[stri
 	return old
 }
 
-// withCards puts the known contents under a fresh head.
-func withCards(head, old *catalog.Dashboard) *catalog.Dashboard {
+// withCards puts the known contents under a fresh head. The head of a
+// collection's item tells only a part; the rest stays as it was read.
+func withCards(head, old *catalog.Dashboard, item bool) *catalog.Dashboard {
 	d := *old
-	d.Name, d.Description, d.Archived, d.CollectionID = head.Name, head.Description, head.Archived, head.CollectionID
-	d.Edited, d.Pinned = head.Edited, head.Pinned
+	d.Name, d.Archived, d.CollectionID, d.Pinned = head.Name, head.Archived, head.CollectionID, head.Pinned
+	if !item {
+		d.Description, d.Edited = head.Description, head.Edited
+	}
 	return &d
 }
 
@@ -255,7 +258,7 @@ func (r *run) readDashboard(ctx context.Context, head *catalog.Dashboard, u cata
 		if old := r.previousDashboard(head.ID); old != nil && !old.DetailUnread && len(gaps) > 0 && passing(gaps[0]) {
 			// The marks stay those of the old contents, so that the next scan
 			// reads the dashboard again.
-			kept := *withCards(head, old)
+			kept := *withCards(head, old, r.part("dashboards").facts.NoDashboardList)
 			kept.Edited = old.Edited
 			u.UpdatedAt = r.options.Previous.Usage[old.Ref()].UpdatedAt
 			p.use(kept.Ref(), u)

@@ -102,6 +102,15 @@ func TestRecordedFolders(t *testing.T) {
 					t.Errorf("%s: %d requests", route, n)
 				}
 			}
+			again := mustRead(t, client(t, server.Start(t), "any", nil), scan.Options{Previous: s})
+			for i, d := range s.Dashboards {
+				if diff := gocmp.Diff(d, again.Dashboards[i]); diff != "" {
+					t.Errorf("dashboard %s moved on a rescan (-first +second):\n%s", d.ID, diff)
+				}
+				if diff := gocmp.Diff(s.Usage[d.Ref()], again.Usage[d.Ref()]); diff != "" {
+					t.Errorf("usage of dashboard %s moved on a rescan (-first +second):\n%s", d.ID, diff)
+				}
+			}
 			if partial, reasons := s.Partial(); !partial || len(reasons) == 0 {
 				t.Error("a server without lists gave a scan that calls itself complete")
 			}
