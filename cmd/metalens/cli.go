@@ -28,6 +28,7 @@ type commands struct {
 	Doctor  doctorCommand  `cmd:"" help:"Look for what is wrong with this installation and say how to mend it."`
 	Setting configCommand  `cmd:"" name:"config" help:"Look at the settings."`
 	User    userCommand    `cmd:"" help:"Look after accounts."`
+	SQL     sqlCommand     `cmd:"" name:"sql" help:"Read SQL without a Metabase: what it uses and yields, and its normal form."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -9,12 +9,12 @@ import (
 
 // InspectRequest is one input line of `metalens sql inspect`.
 type InspectRequest struct {
-	ID             string         `json:"id,omitempty"`
-	Dialect        string         `json:"dialect"`
-	SQL            string         `json:"sql"`
-	Schema         *InspectSchema `json:"schema,omitempty"`
-	DefaultCatalog string         `json:"default_catalog,omitempty"`
-	DefaultSchema  string         `json:"default_schema,omitempty"`
+	ID             json.RawMessage `json:"id,omitempty"`
+	Dialect        string          `json:"dialect"`
+	SQL            string          `json:"sql"`
+	Schema         *InspectSchema  `json:"schema,omitempty"`
+	DefaultCatalog string          `json:"default_catalog,omitempty"`
+	DefaultSchema  string          `json:"default_schema,omitempty"`
 }
 
 // InspectSchema is the schema a request brings along.
@@ -53,7 +53,7 @@ func (c *InspectColumn) UnmarshalJSON(data []byte) error {
 
 // InspectAnswer is one output line of `metalens sql inspect`.
 type InspectAnswer struct {
-	ID          string              `json:"id,omitempty"`
+	ID          json.RawMessage     `json:"id,omitempty"`
 	DialectUsed Dialect             `json:"dialect_used"`
 	Recovered   bool                `json:"recovered"`
 	Resolved    bool                `json:"resolved"`

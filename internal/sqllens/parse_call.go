@@ -483,7 +483,11 @@ func (p *parser) callTail(e *Expr) *Expr {
 	if e.Call == nil {
 		e.Call = &Call{}
 	}
+	begin := p.pos
 	for {
+		if p.pos > begin {
+			e.Span.End = max(e.Span.End, p.toks[p.pos-1].end)
+		}
 		t := p.cur()
 		switch {
 		case t.isOp("(") && t.glued && p.d == ClickHouse && !p.startsQueryAt(1): // quantile(0.5)(x)

@@ -137,6 +137,7 @@ func (p *parser) joins(left *Table) *Table {
 				}
 			}
 			j.Right = f
+			j.Span.End = max(j.Span.End, p.toks[p.pos-1].end)
 			left = j
 			continue
 		}
@@ -266,7 +267,8 @@ func (p *parser) lateralView(left *Table) *Table {
 			}
 		}
 	}
-	return &Table{Kind: TableJoin, Join: "lateral", Left: left, Right: f, Span: left.Span.join(e.Span)}
+	f.Span.End = p.toks[p.pos-1].end
+	return &Table{Kind: TableJoin, Join: "lateral", Left: left, Right: f, Span: left.Span.join(f.Span)}
 }
 
 // tableFactor reads one table expression without joins.
@@ -616,6 +618,7 @@ func (p *parser) tableTail(table *Table) {
 			p.next()
 			p.next()
 		case t.isWord("pivot", "unpivot") && p.pivotHere(), t.isWord("match_recognize") && p.peek(1).isOp("("):
+			table.Span.End = max(table.Span.End, p.toks[p.pos-1].end)
 			old := *table
 			*table = *p.pivot(&old)
 			aliased = table.Alias != nil

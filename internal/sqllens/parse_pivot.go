@@ -34,6 +34,7 @@ func (p *parser) pivot(left *Table) *Table {
 			table.AliasCols = p.identList()
 		}
 	}
+	table.Span.End = max(table.Span.End, p.toks[p.pos-1].end)
 	return table
 }
 

@@ -146,10 +146,13 @@ func (p *parser) cte() *CTE {
 	case p.startsQuery() || p.isOp("("):
 		c.Query = p.query()
 	case p.is("insert", "update", "delete", "merge"):
+		begin := p.cur().start
 		dml := p.dml()
-		c.Query = &Query{Body: dml, Span: t.span()}
+		c.Query = &Query{Body: dml, Span: Span{begin, p.toks[p.pos-1].end}}
 	case p.cur().kind == tokTag:
-		c.Query = &Query{Body: p.tableFactor(), Span: t.span()}
+		begin := p.cur().start
+		c.Query = &Query{Body: p.tableFactor()}
+		c.Query.Span = Span{begin, p.toks[p.pos-1].end}
 	default:
 		p.problem("syntax", "expected a query in WITH "+c.Name.Text, p.cur().span())
 	}
