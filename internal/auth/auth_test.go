@@ -311,7 +311,7 @@ func call(t *testing.T, c *http.Client, method, url string) string {
 }
 
 func token(c *http.Client, server *httptest.Server) string {
-	req, _ := http.NewRequest(http.MethodGet, server.URL, nil) //nolint:noctx // only its address is used
+	req, _ := http.NewRequest(http.MethodGet, server.URL, nil)
 	for _, cookie := range c.Jar.Cookies(req.URL) {
 		if cookie.Name == "metalens" {
 			return cookie.Value

@@ -104,7 +104,7 @@ func (s *Service) Begin(w http.ResponseWriter, r *http.Request, id Identity, add
 		device = randomText()
 	}
 	s.throttle.remember(id.Email, device)
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure follows the deployment: plain HTTP is for loopback
 		Name: s.deviceCookie(), Value: device, Path: "/", MaxAge: int(deviceLife / time.Second),
 		HttpOnly: true, Secure: s.sessions.Cookie.Secure, SameSite: http.SameSiteLaxMode,
 	})

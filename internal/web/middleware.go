@@ -70,7 +70,7 @@ func plain(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = fmt.Fprintln(w, text)
+	_, _ = fmt.Fprintln(w, text) //nolint:gosec // plain text, with nosniff
 }
 
 func plainError(status int, text string) http.Handler {
@@ -180,7 +180,7 @@ func (c *countingWriter) Unwrap() http.ResponseWriter { return c.ResponseWriter 
 
 func recovered(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
+		defer func() { //nolint:contextcheck // it uses the request's
 			v := recover()
 			if v == nil {
 				return

@@ -82,7 +82,7 @@ func routes(cfg Config) []route {
 // theme keeps the colour scheme in a cookie and goes back.
 func theme(secure bool) page.Func {
 	return func(q *page.Request) error {
-		cookie := &http.Cookie{
+		cookie := &http.Cookie{ //nolint:gosec // Secure follows the deployment: plain HTTP is for loopback
 			Name: page.ThemeCookie, Path: "/", MaxAge: 365 * 24 * 3600,
 			HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
 		}

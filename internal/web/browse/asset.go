@@ -308,8 +308,12 @@ func (v *assetView) tableColumns(x *catalog.Index, t *catalog.Table, chosen stri
 			on   bool
 			text string
 		}{
-			{c.PrimaryKey, "primary key"}, {c.Inactive, "gone"}, {c.Visibility == "sensitive" || c.Sensitivity != "", "sensitive"},
-			{c.Visibility == "hidden" || c.Visibility == "retired", "hidden"}, {c.Nullable != nil && !*c.Nullable, "not null"}, {c.Indexed != nil && *c.Indexed, "indexed"},
+			{c.PrimaryKey, "primary key"},
+			{c.Inactive, "gone"},
+			{c.Visibility == "sensitive" || c.Sensitivity != "", "sensitive"},
+			{c.Visibility == "hidden" || c.Visibility == "retired", "hidden"},
+			{c.Nullable != nil && !*c.Nullable, "not null"},
+			{c.Indexed != nil && *c.Indexed, "indexed"},
 		} {
 			if m.on {
 				col.Marks = append(col.Marks, m.text)

@@ -90,7 +90,8 @@ func TestVersions(t *testing.T) {
 
 func TestCollectionCyclesEnd(t *testing.T) {
 	s := &catalog.Snapshot{Collections: []*catalog.Collection{
-		{Common: catalog.Common{ID: "1", Name: "A"}, ParentID: "2"}, {Common: catalog.Common{ID: "2", Name: "B"}, ParentID: "1"},
+		{Common: catalog.Common{ID: "1", Name: "A"}, ParentID: "2"},
+		{Common: catalog.Common{ID: "2", Name: "B"}, ParentID: "1"},
 		{Common: catalog.Common{ID: "3", Name: "Lost"}, ParentID: "99"},
 	}}
 	x := catalog.NewIndex(s)

@@ -87,7 +87,7 @@ func (h *Handlers) List(q *page.Request) error {
 	params := q.R.URL.Query()
 	text := ui.Clip(strings.TrimSpace(params.Get("q")), maxSearch)
 	if text != "" {
-		return h.search(q, view, text)
+		return h.search(q, text)
 	}
 	x := view.Index
 	at := readPlace(params.Get("in"))
@@ -274,7 +274,7 @@ var searchKinds = []catalog.Kind{
 	catalog.KindQuestion, catalog.KindModel, catalog.KindMetric, catalog.KindDashboard, catalog.KindTable, catalog.KindColumn, catalog.KindCollection, catalog.KindSnippet,
 }
 
-func (h *Handlers) search(q *page.Request, view *View, text string) error {
+func (h *Handlers) search(q *page.Request, text string) error {
 	params := q.R.URL.Query()
 	path := q.Base() + "/catalog"
 	query := url.Values{"q": {text}}

@@ -154,11 +154,11 @@ func (h *Handlers) aggregate(q *page.Request, groups []Group, ask *Query, view *
 			rest = append(rest, g.Key)
 			continue
 		}
-		line := aggregateRow{Check: g.Key, Title: h.title(g.Key), Count: g.Count, Severity: g.Severity, Href: ui.Address(view.Path, ui.With(view.filter.query, "check", g.Key))}
+		line := aggregateRow{Check: g.Key, Title: h.title(g.Key), Count: g.Count, Severity: g.Severity, Href: ui.Address(view.Path, ui.With(view.query, "check", g.Key))}
 		if c, ok := h.checks.Check(g.Key); ok && len(c.Kinds) == 1 {
 			line.Noun = ui.KindCount(g.Count, c.Kinds[0])
 		} else {
-			line.Noun = ui.Count(g.Count, "asset", "assets")
+			line.Noun = ui.Count(g.Count, "item", "items")
 		}
 		view.Aggregates = append(view.Aggregates, line)
 	}
@@ -173,16 +173,16 @@ func (h *Handlers) aggregate(q *page.Request, groups []Group, ask *Query, view *
 }
 
 func (h *Handlers) grouped(q *page.Request, ask Query, view *listView) error {
-	groups, err := h.service.FindingGroups(q.Context(), q.Org(), ask, view.filter.group)
+	groups, err := h.service.FindingGroups(q.Context(), q.Org(), ask, view.group)
 	if err != nil {
 		return err
 	}
-	offset := ui.Offset(view.filter.query)
+	offset := ui.Offset(view.query)
 	end := min(len(groups), offset+ui.PerPage)
 	for _, g := range groups[min(offset, end):end] {
 		row := groupRow{Title: g.Title, Count: g.Count, Severity: g.Severity, Views: g.Views}
-		narrow := ui.Without(view.filter.query, "group", "")
-		switch view.filter.group {
+		narrow := ui.Without(view.query, "group", "")
+		switch view.group {
 		case ByCheck:
 			row.Title, row.Code = h.title(g.Key), g.Key
 			narrow = ui.With(narrow, "check", g.Key)
@@ -205,7 +205,7 @@ func (h *Handlers) grouped(q *page.Request, ask Query, view *listView) error {
 		row.Href = ui.Address(view.Path, narrow)
 		view.Groups = append(view.Groups, row)
 	}
-	view.Pager = ui.Pages(view.Path, view.filter.query, len(view.Groups), len(groups), "group", "groups")
+	view.Pager = ui.Pages(view.Path, view.query, len(view.Groups), len(groups), "group", "groups")
 	return nil
 }
 

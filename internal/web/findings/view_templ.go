@@ -1880,7 +1880,7 @@ func detailPart(v detailView) templ.Component {
 				}
 			}
 			if v.SQL != "" {
-				templ_7745c5c3_Err = sqlview.Code(v.SQL, v.Record.Evidence.Spans).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = sqlview.Evidence(v.SQL, v.Record.Evidence.Spans).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

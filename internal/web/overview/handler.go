@@ -237,14 +237,23 @@ func (h *Handlers) actions(q *page.Request, v *view) error {
 
 // actionText says what to do and how much of it, as "Archive 214 questions".
 func actionText(c findings.Check, n int) string {
-	what := ui.Count(n, "asset", "assets")
-	if len(c.Kinds) == 1 {
-		what = ui.KindCount(n, c.Kinds[0])
-	}
+	what := kindsCount(n, c.Kinds)
 	if phrase, ok := phrases[c.Slug]; ok {
 		return strings.ReplaceAll(phrase, "{n}", what)
 	}
 	return c.Title + ": " + what
+}
+
+// kindsCount names what a check judges: one or two kinds by name, questions and
+// dashboards together as content.
+func kindsCount(n int, kinds []catalog.Kind) string {
+	switch {
+	case len(kinds) == 1:
+		return ui.KindCount(n, kinds[0])
+	case len(kinds) == 2:
+		return ui.Count(n, string(kinds[0])+" or "+string(kinds[1]), ui.KindNames(kinds[0])+" and "+ui.KindNames(kinds[1]))
+	}
+	return ui.Count(n, "item", "items")
 }
 
 func firstSentence(text string) string {
@@ -254,5 +263,12 @@ func firstSentence(text string) string {
 	if i := strings.Index(text, ". "); i >= 0 {
 		text = text[:i+1]
 	}
-	return ui.Clip(text, 160)
+	if short := ui.Clip(text, 160); short != text {
+		// Not in the middle of a word.
+		if i := strings.LastIndexByte(short, ' '); i > 0 {
+			return strings.TrimRight(short[:i], ",;:") + "…"
+		}
+		return short
+	}
+	return text
 }

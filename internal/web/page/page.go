@@ -126,8 +126,8 @@ func (q *Request) Fragment() (target string, ok bool) {
 func (s *Site) Handler(access Access, f Func) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := &Request{W: w, R: r, Now: s.cfg.Now().UTC(), site: s}
-		if err := s.answer(q, access, f); err != nil {
-			s.fail(q, err)
+		if err := s.answer(q, access, f); err != nil { //nolint:contextcheck // q carries the request's
+			s.fail(q, err) //nolint:contextcheck // q carries the request's
 		}
 	})
 }
@@ -334,7 +334,7 @@ func (q *Request) lastConnection() store.ConnectionID {
 }
 
 func (q *Request) rememberConnection() {
-	http.SetCookie(q.W, &http.Cookie{
+	http.SetCookie(q.W, &http.Cookie{ //nolint:gosec // Secure follows the deployment: plain HTTP is for loopback
 		Name: connectionCookie, Value: string(q.Conn.ID), Path: "/", MaxAge: 365 * 24 * 3600,
 		HttpOnly: true, Secure: q.site.cfg.Secure, SameSite: http.SameSiteLaxMode,
 	})

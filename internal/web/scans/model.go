@@ -52,7 +52,6 @@ func rowOf(s store.Scan, now time.Time) row {
 	return r
 }
 
-func (r row) live() bool { return r.State == "queued" || r.State == "running" }
 func (r row) done() bool { return r.State == "succeeded" || r.State == "partial" }
 
 func triggerWord(t string) string {

@@ -67,7 +67,7 @@ func FuzzLex(f *testing.F) {
 
 func joined(l line) string {
 	var b strings.Builder
-	for _, r := range l {
+	for _, r := range l.runs {
 		b.WriteString(r.text)
 	}
 	return b.String()
@@ -84,7 +84,7 @@ func TestLinesKeepTheTextAndMarkTheEvidence(t *testing.T) {
 	marked := ""
 	for _, l := range got {
 		all = append(all, joined(l))
-		for _, r := range l {
+		for _, r := range l.runs {
 			if r.marked {
 				marked += r.text
 			}

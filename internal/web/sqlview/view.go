@@ -2,6 +2,8 @@ package sqlview
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/metalens/metalens/internal/finding"
@@ -17,14 +19,30 @@ type run struct {
 	marked bool
 }
 
-type line []run
+// line is one line of a text; a zero number stands for lines left out.
+type line struct {
+	number int
+	runs   []run
+}
+
+// digits writes the number as the margin shows it.
+func (l line) digits() string {
+	if l.number == 0 {
+		return "⋮"
+	}
+	return strconv.Itoa(l.number)
+}
+
+func (l line) marked() bool {
+	return slices.ContainsFunc(l.runs, func(r run) bool { return r.marked })
+}
 
 // lines cuts a text into highlighted lines.
 func lines(sql string, spans []finding.Span) (out []line, cut bool) {
 	if len(sql) > maxShown {
 		sql, cut = strings.ToValidUTF8(sql[:maxShown], ""), true
 	}
-	current := line{}
+	current := line{number: 1}
 	for _, t := range lex(sql) {
 		for from := t.start; from < t.end; {
 			to, marked := edge(spans, from, t.end)
@@ -32,16 +50,39 @@ func lines(sql string, spans []finding.Span) (out []line, cut bool) {
 			for i, part := range parts {
 				if i > 0 {
 					out = append(out, current)
-					current = line{}
+					current = line{number: current.number + 1}
 				}
 				if part = visible(part); part != "" {
-					current = append(current, run{t.class, part, marked})
+					current.runs = append(current.runs, run{t.class, part, marked})
 				}
 			}
 			from = to
 		}
 	}
 	return append(out, current), cut
+}
+
+// beside is how many lines stand around marked ones in an excerpt.
+const beside = 3
+
+// excerpt keeps the lines around what is marked. Where nothing is, or where the
+// text is short, it is the whole.
+func excerpt(all []line) []line {
+	if len(all) <= 4*beside || !slices.ContainsFunc(all, line.marked) {
+		return all
+	}
+	var out []line
+	gap := false
+	for i, l := range all {
+		if slices.ContainsFunc(all[max(0, i-beside):min(len(all), i+beside+1)], line.marked) {
+			out = append(out, l)
+			gap = false
+		} else if !gap {
+			out = append(out, line{})
+			gap = true
+		}
+	}
+	return out
 }
 
 // edge returns how far from one position nothing begins or ends to be marked.
@@ -82,13 +123,13 @@ func visible(s string) string {
 }
 
 // plainLines cuts a text into lines without highlighting.
-func plainLines(text string) []string {
+func plainLines(text string) []line {
 	if len(text) > maxShown {
 		text = strings.ToValidUTF8(text[:maxShown], "") + "\n…"
 	}
-	list := strings.Split(text, "\n")
-	for i := range list {
-		list[i] = visible(list[i])
+	var list []line
+	for part := range strings.SplitSeq(text, "\n") {
+		list = append(list, line{number: len(list) + 1, runs: []run{{text: visible(part)}}})
 	}
 	return list
 }

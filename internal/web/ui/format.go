@@ -212,8 +212,10 @@ func FamilyName(code string) string {
 	return Name(code)
 }
 
-var idEscaper = strings.NewReplacer("~", "~0", "/", "~1")
-var idUnescaper = strings.NewReplacer("~1", "/", "~0", "~")
+var (
+	idEscaper   = strings.NewReplacer("~", "~0", "/", "~1")
+	idUnescaper = strings.NewReplacer("~1", "/", "~0", "~")
+)
 
 // EscapeID writes an asset id as one path segment that no proxy rewrites.
 func EscapeID(id string) string { return url.PathEscape(idEscaper.Replace(id)) }

@@ -80,7 +80,6 @@ func (b *Backend) StartScan(_ context.Context, _ store.OrgID, conn store.Connect
 		Progress: store.ScanProgress{Steps: steps()},
 	}
 	b.scans = append(b.scans, s)
-	//nolint:gosec // the scan outlives the request that asked for it; CancelScan ends it
 	ctx, cancel := context.WithCancel(context.Background())
 	b.cancels[s.ID] = cancel
 	fail := b.FailScan
@@ -89,7 +88,7 @@ func (b *Backend) StartScan(_ context.Context, _ store.OrgID, conn store.Connect
 		b.finish(s.ID, fail)
 		return b.scans[len(b.scans)-1], nil
 	}
-	go b.walk(ctx, s.ID, fail)
+	go b.walk(ctx, s.ID, fail) //nolint:contextcheck // a scan outlives the request that asked for it; CancelScan ends it
 	return s, nil
 }
 
