@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -39,5 +40,12 @@ func start() int {
 	if width, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
 		env.Width = width
 	}
+	if len(os.Args) > 1 && os.Args[1] == "scan" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(scanMemory)
+	}
 	return run(ctx, env, os.Args[1:])
 }
+
+// scanMemory is the memory beyond which a scan collects garbage more eagerly: it
+// often runs beside other things. It is no hard limit.
+const scanMemory = 256 << 20

@@ -59,7 +59,7 @@ func Demo(ctx context.Context, env Env, o DemoOptions) (err error) {
 		password = secret.New(strings.ToLower(rand.Text()[:16]))
 	}
 	if err := s.prepareDemo(ctx, password); err != nil {
-		return errors.Join(err, s.sample.close(), s.Close())
+		return errors.Join(err, s.shut())
 	}
 	env.Say("")
 	env.Say("MetaLens shows a sample company at %s", s.url())

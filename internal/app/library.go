@@ -2,12 +2,14 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 
 	"golang.org/x/sync/singleflight"
 
 	"github.com/metalens/metalens/internal/catalog"
+	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/lineage"
 	"github.com/metalens/metalens/internal/store"
 	"github.com/metalens/metalens/internal/web/browse"
@@ -18,14 +20,44 @@ import (
 const libraryAssets = 150_000
 
 // library implements [browse.Library]: it keeps the last used snapshots ready
-// to look things up.
+// to look things up. Loads outlive the reader who began them, since others wait
+// for the same one; close ends them.
 type library struct {
 	store *store.Store
 	sql   lineage.SQLAnalyzer
+	log   *slog.Logger
 	load  singleflight.Group
+
+	life context.Context //nolint:containedctx // of loads, which belong to no request
+	end  context.CancelFunc
+	work sync.WaitGroup
 
 	mu    sync.Mutex
 	views []kept // the last used one last
+}
+
+func newLibrary(ctx context.Context, s *store.Store, sql lineage.SQLAnalyzer, log *slog.Logger) *library {
+	l := &library{store: s, sql: sql, log: log}
+	l.life, l.end = context.WithCancel(context.WithoutCancel(ctx))
+	return l
+}
+
+// close ends all loads and waits for them.
+func (l *library) close() {
+	if l == nil {
+		return
+	}
+	l.end()
+	l.work.Wait()
+}
+
+// warm makes the view of a connection ready in the background.
+func (l *library) warm(org store.OrgID, conn store.ConnectionID) {
+	l.work.Go(func() {
+		if _, err := l.View(l.life, org, conn); err != nil && errs.KindOf(err) != errs.NotFound && l.life.Err() == nil {
+			l.log.Warn("the catalog could not be made ready", slog.String("error", err.Error()))
+		}
+	})
 }
 
 type kept struct {
@@ -47,9 +79,11 @@ func (l *library) View(ctx context.Context, org store.OrgID, conn store.Connecti
 	if v := l.cached(latest.ID); v != nil {
 		return v, nil
 	}
-	// The load outlives the reader who began it: others wait for the same one.
-	loading := context.WithoutCancel(ctx)
-	result := l.load.DoChan(string(latest.ID), func() (any, error) { return l.read(loading, org, latest) })
+	result := l.load.DoChan(string(latest.ID), func() (any, error) {
+		l.work.Add(1)
+		defer l.work.Done()
+		return l.read(l.life, org, latest) //nolint:contextcheck // see library
+	})
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()

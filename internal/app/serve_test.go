@@ -257,7 +257,9 @@ func TestUserReset(t *testing.T) {
 }
 
 func TestPortInUse(t *testing.T) {
-	p := boot(t, func(ctx context.Context, env app.Env) error { return app.Serve(ctx, env, serveConfig(t, filepath.Join(t.TempDir(), "data"))) })
+	p := boot(t, func(ctx context.Context, env app.Env) error {
+		return app.Serve(ctx, env, serveConfig(t, filepath.Join(t.TempDir(), "data")))
+	})
 	loaded, err := config.Load(config.Inputs{DefaultData: t.TempDir(), Environ: []string{"METALENS_LISTEN=" + strings.TrimPrefix(p.address, "http://")}})
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/jobs"
 	"github.com/metalens/metalens/internal/scanservice"
+	"github.com/metalens/metalens/internal/sqllineage"
 	"github.com/metalens/metalens/internal/web"
 )
 
@@ -30,6 +31,7 @@ type server struct {
 	auth     *auth.Service
 	scans    *scanservice.Service
 	runner   *jobs.Runner
+	library  *library
 	sample   *sample
 }
 
@@ -42,9 +44,15 @@ func Serve(ctx context.Context, env Env, loaded *config.Loaded) error {
 	}
 	defer func() { _ = s.listener.Close() }()
 	if err := s.greet(ctx); err != nil {
-		return errors.Join(err, s.Close())
+		return errors.Join(err, s.shut())
 	}
 	return s.run(ctx)
+}
+
+// shut releases what is not the listener and not the runner's.
+func (s *server) shut() error {
+	s.library.close()
+	return errors.Join(s.sample.close(), s.Close())
 }
 
 // newServer wires everything; nothing runs yet.
@@ -57,7 +65,7 @@ func newServer(ctx context.Context, env Env, cfg config.Config, command string) 
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.listener.Close(), s.sample.close(), s.Close())
+			err = errors.Join(err, s.listener.Close(), s.shut())
 			s = nil
 		}
 	}()
@@ -77,9 +85,10 @@ func newServer(ctx context.Context, env Env, cfg config.Config, command string) 
 	if s.scans, err = scanservice.New(scans); err != nil {
 		return s, err
 	}
+	s.library = newLibrary(ctx, s.store, sqllineage.New(), s.log)
 	keep := retention{s.store, env.Now, s.log}
 	s.runner, err = jobs.New(jobs.Config{
-		Store: s.store, Handlers: append(s.scans.Handlers(), keep.handler()), Periodic: append(s.scans.Periodic(), keep.periodic()),
+		Store: s.store, Handlers: append(s.warming(s.scans.Handlers()), keep.handler()), Periodic: append(s.scans.Periodic(), keep.periodic()),
 		Now: env.Now, Logger: s.log,
 	})
 	if err != nil {
@@ -116,7 +125,7 @@ func (s *server) pages(cfg config.Config) error {
 	pages := web.Config{
 		Auth: s.auth, Connections: connectionPages{s.connections}, Scans: scans, Changes: scans,
 		Findings: findingPages{s.store, s.env.Now}, Checks: newCheckPages(), Overview: overviewPages{scans}, Status: scans,
-		Library: &library{store: s.store}, History: history, Search: history, Ledger: ledgerPages{s.store},
+		Library: s.library, History: history, Search: history, Ledger: ledgerPages{s.store},
 		Ready: s.store.Ping, Hosts: hosts, Loopback: true, Secure: secure, TrustedProxies: cfg.Server.TrustedProxies,
 		Now: s.env.Now, Logger: s.log,
 	}
@@ -125,6 +134,24 @@ func (s *server) pages(cfg config.Config) error {
 	}
 	s.handler, err = web.New(pages)
 	return err
+}
+
+// warming makes the library ready for a connection's pages as soon as a scan of
+// it has succeeded, so that no reader waits for that.
+func (s *server) warming(handlers []jobs.Handler) []jobs.Handler {
+	for i, h := range handlers {
+		if h.Kind != scanservice.JobScan {
+			continue
+		}
+		handlers[i].Run = func(ctx context.Context, job jobs.Job) error {
+			if err := h.Run(ctx, job); err != nil {
+				return err
+			}
+			s.library.warm(job.Args.Org, job.Args.Connection) //nolint:contextcheck // goes on after the job
+			return nil
+		}
+	}
+	return handlers
 }
 
 // url is where a person on this machine opens the pages.
@@ -163,7 +190,7 @@ func (s *server) run(ctx context.Context) error {
 	}
 	// Jobs are stopped in order below, not by the end of ctx.
 	if err := s.runner.Start(context.WithoutCancel(ctx)); err != nil {
-		return errors.Join(err, s.sample.close(), s.Close())
+		return errors.Join(err, s.shut())
 	}
 	if s.env.Serving != nil {
 		s.env.Serving(s.url())
@@ -171,7 +198,7 @@ func (s *server) run(ctx context.Context) error {
 	err := web.Serve(ctx, s.listener, s.handler, web.DefaultDrain)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait)
 	defer cancel()
-	return errors.Join(err, s.runner.Stop(stop), s.sample.close(), s.Close())
+	return errors.Join(err, s.runner.Stop(stop), s.shut())
 }
 
 func listenerAddr(l net.Listener) netip.AddrPort {
