@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/sqllens"
@@ -245,6 +246,7 @@ func runSQL(ctx context.Context, env Env, o SQLOptions, worker func() answerer) 
 		in = f
 	}
 	if o.JSONL {
+		defer debug.SetGCPercent(debug.SetGCPercent(400)) // answers are short-lived: collect less often
 		return answerLines(ctx, in, env.Stdout, o.Dialect, worker)
 	}
 	text, err := io.ReadAll(io.LimitReader(in, sqllens.MaxSize+1))

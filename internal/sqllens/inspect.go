@@ -74,21 +74,10 @@ type InspectStatement struct {
 	Tags     []InspectTag       `json:"tags"`
 }
 
-// spanPair prints a span as [start, end].
-type spanPair Span
+// spanPair is a span as it is printed, [start, end].
+type spanPair [2]int
 
-// MarshalJSON implements [json.Marshaler].
-func (s spanPair) MarshalJSON() ([]byte, error) { return json.Marshal([2]int{s.Start, s.End}) }
-
-// UnmarshalJSON implements [json.Unmarshaler].
-func (s *spanPair) UnmarshalJSON(data []byte) error {
-	var pair [2]int
-	if err := json.Unmarshal(data, &pair); err != nil {
-		return err
-	}
-	s.Start, s.End = pair[0], pair[1]
-	return nil
-}
+func pair(s Span) spanPair { return spanPair{s.Start, s.End} }
 
 // InspectTableUse is a physical table that a statement names.
 type InspectTableUse struct {
@@ -172,8 +161,10 @@ func (x *Inspector) Inspect(in InspectRequest) InspectAnswer {
 	if len(tree.Blocks) > 0 {
 		bare := Parse(in.SQL, d, false)
 		out.merge(bare, Resolve(bare, schema, nil))
+		bare.release()
 	}
 	out.tags(tree)
+	tree.release()
 	out.Recovered = tree.Recovered
 	out.Resolved = !out.Recovered && len(out.Unresolved) == 0
 	return out
@@ -201,10 +192,11 @@ func (a *InspectAnswer) add(tree *Tree, results []*Lineage) {
 	a.Errors = append(a.Errors, tree.Problems...)
 	for i, st := range tree.Statements {
 		s := InspectStatement{
-			Kind: st.Kind, Span: spanPair(st.Span), Tables: []InspectTableUse{}, Columns: []InspectColumnUse{},
+			Kind: st.Kind, Span: pair(st.Span), Tables: []InspectTableUse{}, Columns: []InspectColumnUse{},
 			Outputs: []InspectOutput{}, Cards: []string{}, Snippets: []string{}, Tags: []InspectTag{},
 		}
 		s.take(results[i])
+		s.Outputs = slices.Grow(s.Outputs, len(results[i].Outputs))
 		for _, o := range results[i].Outputs {
 			s.Outputs = append(s.Outputs, inspectOutput(o))
 		}
@@ -242,23 +234,43 @@ func containsSource(list []InspectSource, s InspectSource) bool {
 
 // take adds the tables and columns of a lineage, each mention once.
 func (s *InspectStatement) take(l *Lineage) {
+	s.Tables = slices.Grow(s.Tables, len(l.Tables))
 	for _, t := range l.Tables {
-		use := InspectTableUse{TableRef: t.Table, Access: "read", Span: spanPair(t.Span)}
+		use := InspectTableUse{TableRef: t.Table, Access: "read", Span: pair(t.Span)}
 		if t.Write {
 			use.Access = "write"
 		}
-		if !slices.Contains(s.Tables, use) {
-			s.Tables = append(s.Tables, use)
-		}
+		s.Tables = append(s.Tables, use)
 	}
+	slices.SortStableFunc(s.Tables, func(a, b InspectTableUse) int { return a.Span[0] - b.Span[0] })
+	s.Tables = once(s.Tables, func(u *InspectTableUse) int { return u.Span[0] }, func(a, b *InspectTableUse) bool { return *a == *b })
+	s.Columns = slices.Grow(s.Columns, len(l.Columns))
 	for _, c := range l.Columns {
-		use := InspectColumnUse{Table: c.Table, Column: c.Column, Use: c.Use, Span: spanPair(c.Span)}
-		if !slices.ContainsFunc(s.Columns, func(o InspectColumnUse) bool {
-			return o.Column == use.Column && o.Use == use.Use && o.Span == use.Span && sameTable(o.Table, use.Table)
-		}) {
-			s.Columns = append(s.Columns, use)
-		}
+		s.Columns = append(s.Columns, InspectColumnUse{Table: c.Table, Column: c.Column, Use: c.Use, Span: pair(c.Span)})
 	}
+	slices.SortStableFunc(s.Columns, func(a, b InspectColumnUse) int { return a.Span[0] - b.Span[0] })
+	s.Columns = once(s.Columns, func(u *InspectColumnUse) int { return u.Span[0] }, func(a, b *InspectColumnUse) bool {
+		return a.Column == b.Column && a.Use == b.Use && a.Span == b.Span && sameTable(a.Table, b.Table)
+	})
+}
+
+// maxAtOnePlace bounds the comparisons between mentions at one place, a star of
+// a wide table.
+const maxAtOnePlace = 64
+
+// once drops repeated mentions from a list that is sorted by place.
+func once[T any](list []T, place func(*T) int, same func(a, b *T) bool) []T {
+	out := list[:0]
+next:
+	for i := range list {
+		for j := len(out) - 1; j >= max(0, len(out)-maxAtOnePlace) && place(&out[j]) == place(&list[i]); j-- {
+			if same(&out[j], &list[i]) {
+				continue next
+			}
+		}
+		out = append(out, list[i])
+	}
+	return out
 }
 
 func inspectOutput(o Output) InspectOutput {
@@ -283,7 +295,7 @@ func (s InspectSource) text() string {
 
 func (a *InspectAnswer) unresolved(list []Unresolved) {
 	for _, u := range list {
-		x := InspectUnresolved{u.Reason, u.Detail, spanPair(u.Span)}
+		x := InspectUnresolved{u.Reason, u.Detail, pair(u.Span)}
 		if !slices.Contains(a.Unresolved, x) {
 			a.Unresolved = append(a.Unresolved, x)
 		}
@@ -295,7 +307,7 @@ func (a *InspectAnswer) tags(tree *Tree) {
 	for _, tag := range tree.Tags {
 		var s *InspectStatement
 		for i := range a.Statements {
-			if s == nil || a.Statements[i].Span.Start <= tag.Span.Start {
+			if s == nil || a.Statements[i].Span[0] <= tag.Span.Start {
 				s = &a.Statements[i]
 			}
 		}
@@ -314,6 +326,6 @@ func (a *InspectAnswer) tags(tree *Tree) {
 			i = len(s.Tags) - 1
 		}
 		s.Tags[i].Optional = s.Tags[i].Optional && tag.Optional // needed once is needed
-		s.Tags[i].Spans = append(s.Tags[i].Spans, spanPair(tag.Span))
+		s.Tags[i].Spans = append(s.Tags[i].Spans, pair(tag.Span))
 	}
 }

@@ -2,6 +2,7 @@ package sqllens
 
 import (
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -26,10 +27,36 @@ type lexer struct {
 	blockEnds map[int]int
 }
 
+// tokenLists are lists of earlier texts, to be written over.
+var tokenLists = sync.Pool{New: func() any { return new([]token) }}
+
+func newTokens(size int) []token {
+	list, ok := tokenLists.Get().(*[]token)
+	if !ok || cap(*list) < size {
+		return make([]token, 0, size)
+	}
+	return (*list)[:0]
+}
+
+// maxKept bounds the lists that are kept for later texts.
+const maxKept = 1 << 16
+
+// release gives the words of a tree back. The tree can be neither resolved nor
+// printed after.
+func (t *Tree) release() {
+	if t.toks == nil || cap(t.toks) > maxKept {
+		return
+	}
+	list := t.toks
+	t.toks = nil
+	clear(list)
+	tokenLists.Put(&list)
+}
+
 // lex reads the whole text. The last token is tokEOF.
 func lex(src string, d Dialect, optional bool) *lexer {
 	l := &lexer{src: src, t: d.traits(), dialect: d, optional: optional}
-	l.tokens = make([]token, 0, len(src)/4+8)
+	l.tokens = newTokens(len(src)/4 + 8)
 	l.run()
 	return l
 }
@@ -158,6 +185,11 @@ func (l *lexer) blockComment() {
 // template reads {{ … }}, [[ and ]]. It reports whether it consumed something.
 func (l *lexer) template(glued bool) bool {
 	c, d := l.src[l.pos], l.at(l.pos+1)
+	switch c {
+	case '{', '[', ']', '<', '#':
+	default:
+		return false
+	}
 	if n := l.foreignPlaceholder(c, d); n > 0 {
 		start := l.pos
 		l.pos += n
@@ -589,6 +621,12 @@ var operators = []string{
 
 func (l *lexer) operator(start int, glued bool) {
 	rest := l.src[l.pos:]
+	switch c := rest[0]; {
+	case c == '(' || c == ')' || c == ',' || c == ';', c == '.' && l.at(l.pos+1) != '.':
+		l.pos++
+		l.emit(tokOp, start, glued, 0)
+		return
+	}
 	for _, op := range operators {
 		if rest[0] == op[0] && strings.HasPrefix(rest, op) {
 			if op == "?:" || op == "//" && l.dialect != DuckDB && l.dialect != Postgres && l.dialect != Generic {

@@ -18,11 +18,16 @@ type Problem struct {
 
 // MarshalJSON prints the span as [start, end].
 func (p Problem) MarshalJSON() ([]byte, error) {
+	var span *spanPair
+	if p.Span != nil {
+		at := pair(*p.Span)
+		span = &at
+	}
 	return json.Marshal(struct {
 		Code    string    `json:"code"`
 		Message string    `json:"message"`
 		Span    *spanPair `json:"span,omitempty"`
-	}{p.Code, p.Message, (*spanPair)(p.Span)})
+	}{p.Code, p.Message, span})
 }
 
 // parser reads one token list. It never fails: where it does not know how to go

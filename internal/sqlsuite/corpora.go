@@ -300,3 +300,26 @@ func mimicLineage(dialect, sql string) []string {
 	}
 	return out
 }
+
+// RealQueries lists the queries of the corpora that people wrote, for
+// measurements of speed. Texts below 150 bytes are left out.
+func RealQueries(corpus string) ([]sqllens.InspectRequest, error) {
+	files, err := filepath.Glob(filepath.Join(corpus, "D_sql_corpora", "*.jsonl"))
+	if err != nil {
+		return nil, fmt.Errorf("list the corpora: %w", err)
+	}
+	sort.Strings(files)
+	var out []sqllens.InspectRequest
+	for _, file := range files {
+		rows, err := readLines[corpusText](corpus, "D_sql_corpora", filepath.Base(file))
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range rows {
+			if c.query() && strings.HasPrefix(c.Kind, "real") && len(c.SQL) >= 150 {
+				out = append(out, sqllens.InspectRequest{Dialect: dialectOf(c.Dialect), SQL: c.SQL})
+			}
+		}
+	}
+	return out, nil
+}
