@@ -210,7 +210,7 @@ func TestNothingIsPrinted(t *testing.T) {
 
 func TestKeyFile(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o700); err != nil { //nolint:gosec // a folder
+	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	path, database := filepath.Join(dir, "keys", "master.key"), filepath.Join(dir, "db", "metalens.db")
@@ -274,7 +274,7 @@ func TestKeyFile(t *testing.T) {
 			t.Errorf("%s: no hint", test.name)
 		}
 	}
-	if err := errors.Join(os.Chmod(path, 0o600), os.Chmod(filepath.Dir(path), 0o700)); err != nil { //nolint:gosec // a folder
+	if err := errors.Join(os.Chmod(path, 0o600), os.Chmod(filepath.Dir(path), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	if os.Geteuid() == 0 {
@@ -290,14 +290,14 @@ func TestKeyFile(t *testing.T) {
 func TestOtherSources(t *testing.T) {
 	k := generate(t)
 	path := filepath.Join(t.TempDir(), "credential")
-	if err := os.WriteFile(path, []byte(k.Text().Expose()), 0o440); err != nil { //nolint:gosec // as systemd does
+	if err := os.WriteFile(path, []byte(k.Text().Expose()), 0o440); err != nil {
 		t.Fatal(err)
 	}
 	got, err := keys.FromCredential(path)
 	if err != nil || got.Primary() != k.Primary() {
 		t.Errorf("credential: %v", err)
 	}
-	if err := os.Chmod(path, 0o444); err != nil { //nolint:gosec // the point of the test
+	if err := os.Chmod(path, 0o444); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := keys.FromCredential(path); errs.CodeOf(err) != "key_permissions" {
@@ -312,7 +312,7 @@ func TestOtherSources(t *testing.T) {
 		_ = w.Close()
 	}()
 	defer func() { _ = r.Close() }()
-	fd, err := syscall.Dup(int(r.Fd())) //nolint:gosec // a descriptor
+	fd, err := syscall.Dup(int(r.Fd()))
 	if err != nil {
 		t.Fatal(err)
 	}

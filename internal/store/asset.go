@@ -49,7 +49,7 @@ func versionRow(conn ConnectionID, key assetKey, from int64) string {
 	b = append(b, conn...)
 	b = append(b, '/')
 	b = hex.AppendEncode(b, key[:])
-	b = binary.BigEndian.AppendUint64(b, uint64(from)) //nolint:gosec // any bijection does
+	b = binary.BigEndian.AppendUint64(b, uint64(from))
 	return string(b)
 }
 

@@ -62,7 +62,9 @@ func (tx *Tx) Changes(ctx context.Context, conn ConnectionID, fromSeq, toSeq int
 	var list []Change
 	for _, key := range keys {
 		e := moved[key]
-		what, seq, kind := "", toSeq, catalog.Kind("")
+		var what string
+		var kind catalog.Kind
+		seq := toSeq
 		switch {
 		case e.before == nil && e.after == nil: // came and went in between
 			continue

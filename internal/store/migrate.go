@@ -114,7 +114,7 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, files fs.FS
 
 func migrateFailed(err error) error {
 	return errs.Wrap(err, errs.Internal, "migration_failed", "The database could not be brought up to date; nothing was half changed.",
-		"Check that the database login owns the schema (METALENS_DATABASE_ADMIN_URL) and that the disk has room, then start again.")
+		"Check that the database login owns the schema (METALENS_ADMIN_DATABASE_URL) and that the disk has room, then start again.")
 }
 
 // schemaVersion returns 0 for an empty database.

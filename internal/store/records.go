@@ -14,10 +14,14 @@ import (
 
 // Ids are UUIDv7 texts.
 type (
-	OrgID        string
-	UserID       string
+	// OrgID names an organization.
+	OrgID string
+	// UserID names a user.
+	UserID string
+	// ConnectionID names a connection.
 	ConnectionID string
-	ScanID       string
+	// ScanID names a scan.
+	ScanID string
 )
 
 // Organization is a tenant.

@@ -236,7 +236,6 @@ func (r *replacer) vocabulary(ctx context.Context, docs []SearchDoc) error {
 			}
 		}
 	}
-	before := len(list.Words)
 	merged := make([]string, 0, len(r.words))
 	for w := range strings.SplitSeq(list.Words, "\n") {
 		if w != "" {
@@ -246,9 +245,6 @@ func (r *replacer) vocabulary(ctx context.Context, docs []SearchDoc) error {
 	}
 	for w := range r.words {
 		merged = append(merged, w)
-	}
-	if before > 0 && len(r.words) == 0 && list.Stale%50 != 0 {
-		return nil // nothing new to say; the count may lag
 	}
 	slices.Sort(merged)
 	list.Words = strings.Join(merged, "\n")

@@ -1,18 +1,25 @@
 package store_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/datadir"
 	"github.com/metalens/metalens/internal/finding"
+	"github.com/metalens/metalens/internal/keys"
 	"github.com/metalens/metalens/internal/ledger"
 	"github.com/metalens/metalens/internal/secret"
 	"github.com/metalens/metalens/internal/store"
@@ -83,7 +90,7 @@ func TestNothingReadableOnDisk(t *testing.T) {
 			if err != nil || d.IsDir() {
 				return err
 			}
-			b, err := os.ReadFile(path) //nolint:gosec // inside our own folder
+			b, err := os.ReadFile(path)
 			if bytes.Contains(bytes.ToLower(b), []byte(canary)) {
 				t.Errorf("%s: %s shows what it must not", when, filepath.Base(path))
 			}
@@ -173,4 +180,183 @@ func TestReadersDoNotWaitForAWriter(t *testing.T) {
 		}()
 		return <-done
 	})
+}
+
+func TestCompactGivesSpaceBack(t *testing.T) {
+	dir := t.TempDir()
+	w := storetest.NewWorld(t, func(t testing.TB, _ string, cfg store.Config) *store.Store {
+		cfg.Dir = dir
+		return mustOpen(t, cfg)
+	})
+	size := func() int64 {
+		if err := w.Store.Compact(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(datadir.DatabaseIn(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	before := size()
+	s := &catalog.Snapshot{}
+	g := newGenerator()
+	for i := range 400 {
+		s.Add(g.question(i+1, 5000))
+	}
+	w.Commit(s)
+	full := size()
+	w.In(func(ctx context.Context, tx *store.Tx) error { return tx.DeleteConnection(ctx, w.Conn) })
+	if after := size(); after > before+(full-before)/5 {
+		t.Errorf("%d bytes empty, %d full, %d after deleting", before, full, after)
+	}
+}
+
+// TestKilledWhileCommitting kills a process that commits without pause and
+// demands a whole database each time. METALENS_KILLS sets how often.
+func TestKilledWhileCommitting(t *testing.T) {
+	kills, err := strconv.Atoi(os.Getenv("METALENS_KILLS"))
+	if err != nil {
+		kills = 4
+	}
+	dir := t.TempDir()
+	set, err := keys.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := store.Config{Dir: dir, Keys: set}
+	s := mustOpen(t, cfg)
+	w := &storetest.World{T: t, Store: s, Keys: set, Clock: storetest.NewClock()}
+	w.Org = w.NewOrg("Acme")
+	w.Conn = w.NewConnection("Main")
+	whole := 0
+	for i := range kills {
+		cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this test itself
+		cmd.Env = append(os.Environ(), committerEnv+"="+dir+"|"+string(w.Org)+"|"+string(w.Conn))
+		cmd.Stdin = strings.NewReader(set.Text().Expose())
+		cmd.Stderr = os.Stderr
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewReader(out)
+		for range 1 + i%3 { // some scans that were reported as finished
+			if _, err := lines.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+			whole++
+		}
+		wait := time.NewTimer(time.Duration(i*7919%90) * time.Millisecond) // somewhere in the next one
+		<-wait.C
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		rest, err := io.ReadAll(lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole += bytes.Count(rest, []byte("\n"))
+		_ = cmd.Wait() // killed
+
+		w.In(func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.AbandonStale(ctx, time.Now().Add(time.Hour))
+			return err
+		})
+		w.View(func(ctx context.Context, tx *store.Tx) error {
+			scan, err := tx.LatestScan(ctx, w.Conn)
+			if err != nil {
+				return err
+			}
+			if scan.Seq < int64(whole) || scan.Seq > int64(whole)+1 {
+				t.Errorf("scan %d is the newest after %d were reported", scan.Seq, whole)
+			}
+			whole = int(scan.Seq)
+			snapshot, err := tx.LoadSnapshot(ctx, scan.ID)
+			if err != nil {
+				return err
+			}
+			for _, q := range snapshot.Questions {
+				if want := fmt.Sprintf("SELECT %d", scan.Seq); q.Query.SQL != want || len(snapshot.Questions) != committerQuestions {
+					t.Fatalf("%d questions, one says %q, want %q", len(snapshot.Questions), q.Query.SQL, want)
+				}
+			}
+			_, findings, err := tx.Findings(ctx, store.FindingQuery{Connection: w.Conn, Text: fmt.Sprintf("scan %d.", scan.Seq)})
+			if findings != committerQuestions {
+				t.Errorf("%d findings of the newest scan", findings)
+			}
+			return err
+		})
+	}
+	var verdict string
+	db := rawSQLite(t, dir)
+	defer func() { _ = db.Close() }()
+	if err := db.QueryRowContext(t.Context(), `PRAGMA integrity_check`).Scan(&verdict); err != nil || verdict != "ok" {
+		t.Errorf("integrity: %q, %v", verdict, err)
+	}
+}
+
+const (
+	committerEnv       = "METALENS_TEST_COMMITTER"
+	committerQuestions = 300
+)
+
+// commitForever is the process that is killed: in every scan every question
+// says the scan's number.
+func commitForever(arguments string) error {
+	parts := strings.Split(arguments, "|")
+	text, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		return err
+	}
+	set, err := keys.Parse(secret.New(string(text)))
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	s, err := store.Open(ctx, store.Config{Dir: parts[0], Keys: set})
+	if err != nil {
+		return err
+	}
+	org, conn := store.OrgID(parts[1]), store.ConnectionID(parts[2])
+	for {
+		var scan store.Scan
+		if err := s.InOrg(ctx, org, func(ctx context.Context, tx *store.Tx) (err error) {
+			scan, err = tx.InsertScan(ctx, store.Scan{ConnectionID: conn, State: store.ScanRunning})
+			return err
+		}); err != nil {
+			return err
+		}
+		if err := s.InOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
+			next := int64(1)
+			if last, err := tx.LatestScan(ctx, conn); err == nil {
+				next = last.Seq + 1
+			}
+			snapshot := &catalog.Snapshot{}
+			var findings []finding.Finding
+			var docs []store.SearchDoc
+			for i := range committerQuestions {
+				q := &catalog.Question{Type: catalog.KindQuestion, Query: catalog.Query{SQL: fmt.Sprintf("SELECT %d", next)}}
+				q.ID = strconv.Itoa(i + 1)
+				snapshot.Add(q)
+				findings = append(findings, finding.Finding{Check: "USE001", Fingerprint: q.ID, Asset: q.Ref(), Message: fmt.Sprintf("scan %d.", next)})
+				docs = append(docs, store.SearchDoc{Asset: q.Ref(), Name: fmt.Sprintf("name %d", next)})
+			}
+			if _, err := tx.CommitSnapshot(ctx, scan.ID, snapshot); err != nil {
+				return err
+			}
+			if _, _, _, err := tx.ApplyFindings(ctx, scan.ID, findings, nil, time.Now()); err != nil {
+				return err
+			}
+			if err := tx.ReplaceSearch(ctx, conn, docs); err != nil {
+				return err
+			}
+			return tx.FinishScan(ctx, scan.ID, store.ScanSucceeded, "", "")
+		}); err != nil {
+			return err
+		}
+		fmt.Println("done")
+	}
 }

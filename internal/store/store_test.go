@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"sync"
 	"testing"
@@ -14,7 +15,14 @@ import (
 
 var cluster pgtest.Cluster
 
-func TestMain(m *testing.M) { os.Exit(cluster.Run(m)) }
+// TestMain is also the process that [TestKilledWhileCommitting] kills.
+func TestMain(m *testing.M) {
+	if arguments := os.Getenv(committerEnv); arguments != "" {
+		fmt.Fprintln(os.Stderr, commitForever(arguments))
+		os.Exit(1)
+	}
+	os.Exit(cluster.Run(m))
+}
 
 func openSQLite() storetest.Opener {
 	var mu sync.Mutex

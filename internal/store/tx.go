@@ -155,7 +155,7 @@ func newID() (string, error) {
 
 // exec runs a statement; from its second run on, it is prepared.
 func (c *core) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	statement, err := c.statement(ctx, query)
+	statement, err := c.statement(ctx, query) //nolint:sqlclosecheck // kept for the next run; the transaction closes it
 	if err != nil {
 		return 0, c.store.translate(err)
 	}
@@ -207,7 +207,7 @@ func notFound(what string) error {
 
 // scanOne reads one row; no row is errs.NotFound.
 func (c *core) scanOne(ctx context.Context, what, query string, args []any, dest ...any) error {
-	statement, err := c.statement(ctx, query)
+	statement, err := c.statement(ctx, query) //nolint:sqlclosecheck // kept for the next run; the transaction closes it
 	if err != nil {
 		return c.store.translate(err)
 	}

@@ -27,7 +27,7 @@ func (c *Codec) Patch(base, target []byte) []byte {
 		}
 		ops = appendInsert(ops, target[written:at])
 		ops = binary.AppendVarint(ops, int64(from-expected))
-		ops = binary.AppendUvarint(ops, uint64(length)) //nolint:gosec // a length
+		ops = binary.AppendUvarint(ops, uint64(length))
 		at += length
 		written, expected = at, from+length
 	}
@@ -76,7 +76,7 @@ func (c *Codec) Apply(base, patch []byte) ([]byte, error) {
 		if !ok || from < 0 || from > int64(len(base)) || length > uint64(int64(len(base))-from) || uint64(len(target))+length > size {
 			return nil, ErrDamaged
 		}
-		end := int(from) + int(length) //nolint:gosec // bounded above
+		end := int(from) + int(length)
 		target, ops, expected = append(target, base[from:end]...), rest, end
 	}
 }
@@ -99,7 +99,7 @@ func indexOf(base []byte) pieces {
 	width := max(8, bits.Len(uint(len(base))))
 	p := pieces{slots: make([]int32, 1<<width), shift: uint(64 - width)}
 	for i := 0; i+matchSize <= len(base); i++ {
-		p.slots[p.hash(base[i:])] = int32(i + 1) //nolint:gosec // texts are far below 2 GB
+		p.slots[p.hash(base[i:])] = int32(i + 1)
 	}
 	return p
 }

@@ -65,7 +65,7 @@ func (r *reader) count() int {
 		r.bad = true
 		return 0
 	}
-	return int(n) //nolint:gosec // bounded by a slice's length
+	return int(n)
 }
 
 func (r *reader) text() string { return string(r.take(r.count())) }

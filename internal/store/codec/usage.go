@@ -275,13 +275,13 @@ func timeColumn(field func(*catalog.Usage) **time.Time) *column {
 			w = binary.AppendVarint(w, first)
 			w = append(w, byte(unit))
 			for _, u := range us {
-				w = binary.AppendUvarint(w, uint64((*field(u)).Unix()-first)) //nolint:gosec // not negative
+				w = binary.AppendUvarint(w, uint64((*field(u)).Unix()-first))
 			}
 			if unit == 0 {
 				return w
 			}
 			for _, u := range us {
-				w = binary.AppendUvarint(w, uint64((*field(u)).Nanosecond()/unitNanos[unit])) //nolint:gosec // not negative
+				w = binary.AppendUvarint(w, uint64((*field(u)).Nanosecond()/unitNanos[unit]))
 			}
 			return w
 		},
@@ -293,12 +293,12 @@ func timeColumn(field func(*catalog.Usage) **time.Time) *column {
 			}
 			seconds := make([]int64, len(us))
 			for i := range us {
-				seconds[i] = first + int64(r.uvarint()) //nolint:gosec // wraps back what write wrapped
+				seconds[i] = first + int64(r.uvarint())
 			}
 			for i, u := range us {
 				var nanos int64
 				if unit > 0 {
-					nanos = int64(r.uvarint()) * int64(unitNanos[unit]) //nolint:gosec // below 1e9 as written
+					nanos = int64(r.uvarint()) * int64(unitNanos[unit])
 				}
 				*field(u) = new(time.Unix(seconds[i], nanos).UTC())
 			}
@@ -350,8 +350,8 @@ func appendRefs(w []byte, refs []catalog.Ref) []byte {
 			}
 		}
 		w = appendText(w, string(kind))
-		w = binary.AppendUvarint(w, uint64(numbers))       //nolint:gosec // a count
-		w = binary.AppendUvarint(w, uint64(end-i-numbers)) //nolint:gosec // a count
+		w = binary.AppendUvarint(w, uint64(numbers))
+		w = binary.AppendUvarint(w, uint64(end-i-numbers))
 		var last uint64
 		for _, ref := range refs[i : i+numbers] {
 			n, _ := number(ref.ID)

@@ -86,7 +86,7 @@ func EnsureRoles(ctx context.Context, db *sql.DB, login string) error {
 			_, err := db.ExecContext(ctx, `CREATE ROLE `+role+` NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE`)
 			if err != nil && !raced(err) {
 				return errs.Wrap(err, errs.Forbidden, "roles_missing", "The database login may not create the roles that MetaLens runs under.",
-					"As an administrator, run: CREATE ROLE metalens_app NOLOGIN; CREATE ROLE metalens_system NOLOGIN; GRANT metalens_app, metalens_system TO <login>; or set METALENS_DATABASE_ADMIN_URL to a login that may.")
+					"As an administrator, run: CREATE ROLE metalens_app NOLOGIN; CREATE ROLE metalens_system NOLOGIN; GRANT metalens_app, metalens_system TO <login>; or set METALENS_ADMIN_DATABASE_URL to a login that may.")
 			}
 		}
 		for _, member := range []string{login, ""} {
@@ -154,7 +154,7 @@ func Judge(ctx context.Context, db *sql.DB) (warnings []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at the login: %w", err)
 	}
-	const advice = " Row-level security still binds, because every transaction runs as metalens_app or metalens_system; a login of its own is safer: set METALENS_DATABASE_URL to it and METALENS_DATABASE_ADMIN_URL to the owner."
+	const advice = " Row-level security still binds, because every transaction runs as metalens_app or metalens_system; a login of its own is safer: set METALENS_DATABASE_URL to it and METALENS_ADMIN_DATABASE_URL to the owner."
 	switch {
 	case super:
 		warnings = append(warnings, "The database login is a superuser."+advice)

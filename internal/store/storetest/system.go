@@ -69,10 +69,13 @@ func testOrganizations(t *testing.T, open Opener) {
 	wantKind(t, err, errs.NotFound, "no_organization")
 }
 
+// someHash stands for the hash of a password.
+const someHash = "$argon2id$x"
+
 func testUsers(t *testing.T, open Opener) {
 	w := NewWorld(t, open)
 	w.System(func(ctx context.Context, tx *store.SystemTx) error {
-		u, err := tx.InsertUser(ctx, store.User{Email: " Ada@Example.COM ", Name: "Ada", PasswordHash: "$argon2id$x"})
+		u, err := tx.InsertUser(ctx, store.User{Email: " Ada@Example.COM ", Name: "Ada", PasswordHash: someHash})
 		if err != nil {
 			return err
 		}
@@ -80,7 +83,7 @@ func testUsers(t *testing.T, open Opener) {
 		if err != nil {
 			return err
 		}
-		wantEqual(t, store.User{ID: u.ID, Email: "ada@example.com", Name: "Ada", PasswordHash: "$argon2id$x", CreatedAt: w.Clock.Now()}, got)
+		wantEqual(t, store.User{ID: u.ID, Email: "ada@example.com", Name: "Ada", PasswordHash: someHash, CreatedAt: w.Clock.Now()}, got)
 		got.Name, got.LastLoginAt = "Ada L.", w.Clock.Now().Add(time.Minute)
 		if err := tx.UpdateUser(ctx, got); err != nil {
 			return err

@@ -180,7 +180,7 @@ func (c *Cluster) launch() error {
 	}
 	c.server = command(account, c.folder, filepath.Join(bin, "postgres"), "-D", data, "-k", c.folder, "-c", "listen_addresses=",
 		"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200", "-c", "logging_collector=off")
-	log, err := os.Create(filepath.Join(c.folder, "log")) //nolint:gosec // inside our own folder
+	log, err := os.Create(filepath.Join(c.folder, "log"))
 	if err != nil {
 		return errors.Join(err, c.stop())
 	}
@@ -192,7 +192,7 @@ func (c *Cluster) launch() error {
 	}
 	c.admin = "postgres://postgres:test@/postgres?host=" + url.QueryEscape(c.folder)
 	if err := c.await(); err != nil {
-		text, readErr := os.ReadFile(filepath.Join(c.folder, "log")) //nolint:gosec // inside our own folder
+		text, readErr := os.ReadFile(filepath.Join(c.folder, "log"))
 		return errors.Join(fmt.Errorf("wait for PostgreSQL: %w: %s", err, text), readErr, c.stop())
 	}
 	return nil
@@ -294,7 +294,7 @@ func serverAccount() (*syscall.Credential, error) {
 }
 
 func command(account *syscall.Credential, dir, name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(name, args...) //nolint:gosec // the distribution's own binaries
+	cmd := exec.CommandContext(context.Background(), name, args...) //nolint:gosec // the distribution's own binaries
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "PGOPTIONS=")
 	// In a process group of its own, so that an interrupt at the terminal
