@@ -149,6 +149,25 @@ func TestUsageRoundTrip(t *testing.T) {
 				t.Fatalf("(-want +got)\n%s", diff)
 			}
 		}
+		for ref := range base {
+			next[catalog.Ref{Kind: ref.Kind, ID: ref.ID + "0"}] = catalog.Usage{OwnReads: 1}
+		}
+		small := c.EncodeUsage(base, next)
+		all := []catalog.Ref{{Kind: "none", ID: "1"}}
+		for ref := range base {
+			all = append(all, ref)
+		}
+		for ref := range next {
+			all = append(all, ref)
+		}
+		for _, ref := range all {
+			was, known := base[ref]
+			got, ok, err := c.LookUpUsage(was, known, small, ref)
+			want, there := next[ref]
+			if err != nil || ok != there || !cmp.Equal(want, got) {
+				t.Fatalf("%v: got %+v, %v, %v, want %+v, %v", ref, got, ok, err, want, there)
+			}
+		}
 		if len(base) != before {
 			t.Fatal("the base was changed")
 		}

@@ -92,27 +92,52 @@ func (r *reader) bits(n int) []bool {
 	return flags
 }
 
-func (r *reader) refs() []catalog.Ref {
-	total := r.count()
-	if total == 0 {
-		return nil
-	}
-	refs := make([]catalog.Ref, 0, total)
-	for len(refs) < total && !r.bad {
+// walk reads references and hands on each with its place: numbers as such,
+// texts as texts.
+func (r *reader) walk(each func(at int, kind catalog.Kind, number uint64, text string)) (total int) {
+	total = r.count()
+	for at := 0; at < total && !r.bad; {
 		kind := catalog.Kind(r.text())
 		numbers, texts := r.count(), r.count()
-		if numbers+texts == 0 || len(refs)+numbers+texts > total {
+		if numbers+texts == 0 || at+numbers+texts > total {
 			r.bad = true
-			return nil
+			return 0
 		}
 		var last uint64
 		for range numbers {
 			last += r.uvarint()
-			refs = append(refs, catalog.Ref{Kind: kind, ID: strconv.FormatUint(last, 10)})
+			each(at, kind, last, "")
+			at++
 		}
 		for range texts {
-			refs = append(refs, catalog.Ref{Kind: kind, ID: r.text()})
+			each(at, kind, 0, "t"+r.text())
+			at++
 		}
 	}
+	return total
+}
+
+func (r *reader) refs() []catalog.Ref {
+	var refs []catalog.Ref
+	r.walk(func(_ int, kind catalog.Kind, number uint64, text string) {
+		if text != "" {
+			refs = append(refs, catalog.Ref{Kind: kind, ID: text[1:]})
+			return
+		}
+		refs = append(refs, catalog.Ref{Kind: kind, ID: strconv.FormatUint(number, 10)})
+	})
 	return refs
+}
+
+// find reads references and tells at which place one is, -1 when it is not
+// among them, and how many there are.
+func (r *reader) find(ref catalog.Ref) (at, total int) {
+	at = -1
+	wanted, plain := number(ref.ID)
+	total = r.walk(func(i int, kind catalog.Kind, n uint64, text string) {
+		if kind == ref.Kind && (plain && text == "" && n == wanted || !plain && text != "" && text[1:] == ref.ID) {
+			at = i
+		}
+	})
+	return at, total
 }

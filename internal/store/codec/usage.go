@@ -64,11 +64,13 @@ func (c *Codec) DecodeUsage(base Usage, small []byte) (Usage, error) {
 	gone := r.refs()
 	touched := r.refs()
 	records := make([]catalog.Usage, len(touched))
+	pointers := make([]*catalog.Usage, len(touched))
 	for i, ref := range touched {
 		records[i] = base[ref]
+		pointers[i] = &records[i]
 	}
 	for _, col := range columns {
-		col.decode(r, records)
+		col.decode(r, pointers)
 	}
 	if r.bad || len(r.b) > 0 {
 		return nil, ErrDamaged
@@ -95,7 +97,7 @@ type column struct {
 	same    func(a, b *catalog.Usage) bool
 	present func(u *catalog.Usage) bool
 	write   func(w []byte, records []*catalog.Usage) []byte
-	read    func(r *reader, records []*catalog.Usage)
+	read    func(r *reader, records []*catalog.Usage) // nil records are skipped
 	clear   func(u *catalog.Usage)
 }
 
@@ -125,7 +127,7 @@ func (col *column) encode(w []byte, pairs []pair) []byte {
 	return col.write(w, values)
 }
 
-func (col *column) decode(r *reader, records []catalog.Usage) {
+func (col *column) decode(r *reader, records []*catalog.Usage) {
 	moved := r.bits(len(records))
 	n := 0
 	for _, m := range moved {
@@ -141,9 +143,9 @@ func (col *column) decode(r *reader, records []catalog.Usage) {
 			continue
 		}
 		if there[k] {
-			values = append(values, &records[i])
-		} else {
-			col.clear(&records[i])
+			values = append(values, records[i])
+		} else if records[i] != nil {
+			col.clear(records[i])
 		}
 		k++
 	}
@@ -184,7 +186,9 @@ var columns = []*column{
 		},
 		read: func(r *reader, us []*catalog.Usage) {
 			for _, u := range us {
-				u.Views = new(r.varint())
+				if n := r.varint(); u != nil {
+					u.Views = &n
+				}
 			}
 		},
 	},
@@ -200,7 +204,9 @@ var columns = []*column{
 		},
 		read: func(r *reader, us []*catalog.Usage) {
 			for _, u := range us {
-				u.OwnReads = r.varint()
+				if n := r.varint(); u != nil {
+					u.OwnReads = n
+				}
 			}
 		},
 	},
@@ -220,7 +226,9 @@ var columns = []*column{
 		},
 		read: func(r *reader, us []*catalog.Usage) {
 			for _, u := range us {
-				u.AverageQueryMillis = new(math.Float64frombits(r.uint64()))
+				if n := r.uint64(); u != nil {
+					u.AverageQueryMillis = new(math.Float64frombits(n))
+				}
 			}
 		},
 	},
@@ -236,7 +244,9 @@ var columns = []*column{
 		},
 		read: func(r *reader, us []*catalog.Usage) {
 			for _, u := range us {
-				u.DashboardCount = new(int(r.varint()))
+				if n := r.varint(); u != nil {
+					u.DashboardCount = new(int(n))
+				}
 			}
 		},
 	},
@@ -247,7 +257,9 @@ var columns = []*column{
 		write:   func(w []byte, _ []*catalog.Usage) []byte { return w },
 		read: func(_ *reader, us []*catalog.Usage) {
 			for _, u := range us {
-				u.Contaminated = true
+				if u != nil {
+					u.Contaminated = true
+				}
 			}
 		},
 	},
@@ -300,7 +312,9 @@ func timeColumn(field func(*catalog.Usage) **time.Time) *column {
 				if unit > 0 {
 					nanos = int64(r.uvarint()) * int64(unitNanos[unit])
 				}
-				*field(u) = new(time.Unix(seconds[i], nanos).UTC())
+				if u != nil {
+					*field(u) = new(time.Unix(seconds[i], nanos).UTC())
+				}
 			}
 		},
 	}
@@ -407,24 +421,23 @@ func (c *Codec) LookUpUsage(was catalog.Usage, known bool, small []byte, ref cat
 		return catalog.Usage{}, false, err
 	}
 	r := &reader{b: b}
-	if slices.Contains(r.refs(), ref) {
+	if at, _ := r.find(ref); at >= 0 {
 		return catalog.Usage{}, false, nil
 	}
-	touched := r.refs()
-	at := slices.Index(touched, ref)
-	if at < 0 || r.bad {
-		if r.bad {
-			return catalog.Usage{}, false, ErrDamaged
-		}
+	at, total := r.find(ref)
+	switch {
+	case r.bad:
+		return catalog.Usage{}, false, ErrDamaged
+	case at < 0:
 		return was, known, nil
 	}
-	records := make([]catalog.Usage, len(touched))
-	records[at] = was
+	records := make([]*catalog.Usage, total)
+	records[at] = &was
 	for _, col := range columns {
 		col.decode(r, records)
 	}
 	if r.bad {
 		return catalog.Usage{}, false, ErrDamaged
 	}
-	return records[at], true, nil
+	return was, true, nil
 }
