@@ -82,7 +82,7 @@ func (l *library) View(ctx context.Context, org store.OrgID, conn store.Connecti
 	result := l.load.DoChan(string(latest.ID), func() (any, error) {
 		l.work.Add(1)
 		defer l.work.Done()
-		return l.read(l.life, org, latest) //nolint:contextcheck // see library
+		return l.read(l.life, org, latest)
 	})
 	select {
 	case <-ctx.Done():

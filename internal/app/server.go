@@ -147,7 +147,7 @@ func (s *server) warming(handlers []jobs.Handler) []jobs.Handler {
 			if err := h.Run(ctx, job); err != nil {
 				return err
 			}
-			s.library.warm(job.Args.Org, job.Args.Connection) //nolint:contextcheck // goes on after the job
+			s.library.warm(job.Args.Org, job.Args.Connection)
 			return nil
 		}
 	}

@@ -24,3 +24,12 @@ func (l *Loaded) Print(w io.Writer) error {
 	}
 	return out.Flush()
 }
+
+// Show returns a key's value as people may see it, "" when it has none.
+func (l *Loaded) Show(name string) string {
+	k, ok := l.key(name)
+	if !ok {
+		return ""
+	}
+	return k.show(&l.Config)
+}

@@ -19,7 +19,7 @@ func (d *document) asset(a catalog.Asset) assetEntry {
 	}
 	if u, ok := d.in.Snapshot.Usage[ref]; ok {
 		e.Usage = &usageEntry{
-			Views: u.Views, LastUsedAt: u.LastUsedAt, Contaminated: u.Contaminated, OwnReads: u.OwnReads,
+			Views: u.Views, LastUsedAt: u.LastUsedAt, Contaminated: u.Contaminated,
 			AverageQueryMillis: u.AverageQueryMillis, DashboardCount: u.DashboardCount,
 		}
 		if t := e.Usage.LastUsedAt; t != nil {

@@ -48,7 +48,6 @@ type usageEntry struct {
 	Views              *int64     `json:"views"`
 	LastUsedAt         *time.Time `json:"last_used_at"`
 	Contaminated       bool       `json:"contaminated"`
-	OwnReads           int64      `json:"own_reads,omitempty"`
 	AverageQueryMillis *float64   `json:"average_query_ms,omitempty"`
 	DashboardCount     *int       `json:"dashboard_count,omitempty"`
 }
