@@ -290,7 +290,7 @@ func TestOverview(t *testing.T) {
 	if a.count("family") != 6 || a.count("action") != 5 || a.count("partial") != 1 {
 		t.Errorf("%d families, %d actions, %d partial notes", a.count("family"), a.count("action"), a.count("partial"))
 	}
-	if got := a.doc.Find("[data-testid=action]").First().Text(); !strings.Contains(got, "missing table") {
+	if got := a.doc.Find("[data-testid=action]").First().Text(); !strings.Contains(got, "over a missing table") {
 		t.Errorf("first action %q", got)
 	}
 	if rows := a.doc.Find("figure.chart tbody tr").Length(); rows != 12 {

@@ -164,7 +164,9 @@ func (p *Page) Load(selector string) {
 // Fill types a text into an emptied field.
 func (p *Page) Fill(selector, text string) {
 	p.t.Helper()
-	p.do("fill "+selector, chromedp.Clear(chromedp.CSS(selector)), chromedp.SendKeys(chromedp.CSS(selector), text))
+	p.do("find "+selector, chromedp.WaitVisible(chromedp.CSS(selector)))
+	Eval[string](p, fmt.Sprintf("document.querySelector(%q).value = ''", selector))
+	p.do("fill "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
 // Press sends keys to the page.

@@ -102,7 +102,9 @@ func TestEveryPageIsAccessible(t *testing.T) {
 			for _, v := range pages(conn, "/connections/"+conn[len("/c/"):]) {
 				p.Go(v.path)
 				p.Shot(v.name)
-				p.Axe(v.name)
+				if !dark || width > 1000 { // colours do not depend on the width
+					p.Axe(v.name)
+				}
 				if over := browsertest.Eval[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
 					p.Shot(v.name + "-overflow")
 					t.Errorf("%s is %d px wider than a window of %d px", v.name, over, width)

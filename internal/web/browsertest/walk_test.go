@@ -205,7 +205,7 @@ func TestKeyboard(t *testing.T) {
 	p.Until("document.activeElement.matches('[data-testid=hit] [data-open]')")
 	press("gf")
 	p.At(conn + "/findings")
-	press("jj")
+	press("j")
 	p.Until("document.activeElement.closest('.row') === document.querySelectorAll('[data-testid=finding]')[0]")
 	press("jx")
 	p.See("[data-testid=bulk]")

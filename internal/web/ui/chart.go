@@ -28,7 +28,7 @@ type Trend struct {
 const (
 	chartWidth  = 720
 	chartHeight = 168
-	chartLeft   = 34
+	chartLeft   = 40
 	chartRight  = 12
 	chartTop    = 10
 	chartBottom = 24
