@@ -232,9 +232,13 @@ func (p *printer) right(e *Expr, env *names) string {
 	for _, a := range arg.Args {
 		items = append(items, p.optional(p.first(a.Span.Start), p.first(a.Span.End), func() string { return p.expr(a, env) }))
 	}
+	next := 0
 	for i, end := p.first(arg.Span.Start), p.first(arg.Span.End); i < end; i++ { // words that the list does not hold
 		t := &p.toks[i]
-		inside := slices.ContainsFunc(arg.Args, func(a *Expr) bool { return a.Span.Start <= t.start && t.end <= a.Span.End })
+		for next < len(arg.Args) && arg.Args[next].Span.End <= t.start {
+			next++
+		}
+		inside := next < len(arg.Args) && arg.Args[next].Span.Start <= t.start
 		if !inside && !t.isOp("(") && !t.isOp(")") && !t.isOp(",") {
 			p.failed = true
 		}

@@ -27,7 +27,10 @@ type resolver struct {
 }
 
 // maxSteps bounds the work on one statement against hostile text.
-const maxSteps = 2_000_000
+const maxSteps = 1_000_000
+
+// maxUses bounds the mentions of columns that one statement reports.
+const maxUses = 100_000
 
 // TagRelation says what a template tag that stands for a table yields.
 type TagRelation struct {
@@ -123,7 +126,8 @@ func (r *resolver) unresolved(reason, detail string, span Span) {
 }
 
 func (r *resolver) use(s Source, use Use, span Span) {
-	if r.quiet == 0 && use != "" && s.Column != "*" {
+	r.steps++
+	if r.quiet == 0 && len(r.out.Columns) < maxUses && use != "" && s.Column != "*" {
 		r.out.Columns = append(r.out.Columns, ColumnUse{s.Table, s.Column, use, span})
 	}
 }
@@ -154,6 +158,9 @@ func (r *resolver) query(q *Query, parent *scope, ctes *cteScope) *relation {
 		}
 	}
 	for _, p := range q.Pipes {
+		if r.steps += len(rel.columns); r.steps > maxSteps {
+			return &relation{blind: true}
+		}
 		rel = r.pipe(p, rel, parent, ctes)
 	}
 	if q.Into != nil && q.Into.Kind == TableName {

@@ -617,6 +617,10 @@ func walkExpr(e *Expr, visit func(*Expr)) {
 	}
 }
 
+// maxColumns bounds what a star stands for: tables that are joined with
+// themselves again and again double it each time.
+const maxColumns = 5_000
+
 // star expands * or t.* over the scope.
 func (r *resolver) star(e *Expr, sc *scope) *relation {
 	out := &relation{}
@@ -640,6 +644,11 @@ func (r *resolver) star(e *Expr, sc *scope) *relation {
 		out.blind = out.blind || rel.blind
 	}
 	for _, c := range starOrder(relations, len(e.Name) > 0) {
+		if r.steps++; len(out.columns) >= maxColumns || r.steps > maxSteps {
+			out.blind = true
+			r.unresolved("too_many_columns", "*", e.Span)
+			break
+		}
 		{
 			if r.excepted(e.Star, c) {
 				continue

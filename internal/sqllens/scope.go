@@ -16,9 +16,18 @@ type Source struct {
 // sourceSet is a small ordered set of sources.
 type sourceSet []Source
 
+// maxSources bounds the sources of one value; more say nothing to anybody.
+const maxSources = 1024
+
 func (s sourceSet) add(more ...Source) sourceSet {
+	if len(s) == 0 && len(more) <= maxSources { // shared until it grows
+		return more[:len(more):len(more)]
+	}
 next:
 	for _, m := range more {
+		if len(s) >= maxSources {
+			break
+		}
 		for _, have := range s {
 			if have.Column == m.Column && sameTable(have.Table, m.Table) {
 				continue next

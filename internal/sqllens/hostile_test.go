@@ -1,0 +1,146 @@
+package sqllens_test
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/metalens/metalens/internal/sqllens"
+)
+
+// hostile are texts that make careless parsers recurse or repeat, n times over.
+var hostile = map[string]func(n int) string{
+	"parentheses":       func(n int) string { return "SELECT " + deep("(", n) + "1" + deep(")", n) },
+	"open parentheses":  func(n int) string { return "SELECT " + deep("(", 2*n) },
+	"subqueries":        func(n int) string { return deep("SELECT * FROM (", n/8) + "SELECT 1" + deep(")", n/8) },
+	"scalar subqueries": func(n int) string { return deep("SELECT (", n/8) + "SELECT 1" + deep(")", n/8) },
+	"struct subqueries": func(n int) string { return deep("SELECT STRUCT((", n/8) + "SELECT 1" + deep("))", n/8) },
+	"structs":           func(n int) string { return "SELECT " + deep("STRUCT(", n/8) + "a" + deep(")", n/8) + " FROM t" },
+	"struct stars":      func(n int) string { return "SELECT " + deep("IF(a,", n/8) + "t" + deep(", t)", n/8) + ".* FROM t" },
+	"case":              func(n int) string { return "SELECT " + deep("CASE WHEN ", n/8) },
+	"not":               func(n int) string { return "SELECT " + deep("NOT ", n/2) + "1" },
+	"minus":             func(n int) string { return "SELECT " + deep("- ", n/2) + "1" },
+	"and":               func(n int) string { return "SELECT 1 FROM t WHERE a" + deep(" AND a", n/4) },
+	"different and":     func(n int) string { return "SELECT 1 FROM t WHERE a" + deep(" AND a = 1", n/8) },
+	"plus":              func(n int) string { return "SELECT a" + deep(" + a", n/4) + " FROM t" },
+	"union":             func(n int) string { return "SELECT 1" + deep(" UNION ALL SELECT 1", n/16) },
+	"union of tables":   func(n int) string { return "SELECT a FROM t" + deep(" UNION ALL SELECT a FROM u", n/16) },
+	"joins":             func(n int) string { return "SELECT * FROM t" + deep(" JOIN t ON true", n/16) },
+	"joins without on":  func(n int) string { return "SELECT * FROM t" + deep(" JOIN t", n/8) },
+	"using":             func(n int) string { return "SELECT * FROM t" + deep(" JOIN t USING (id)", n/16) },
+	"known tables":      func(n int) string { return "SELECT * FROM orders" + deep(", orders", n/8) },
+	"known using":       func(n int) string { return "SELECT * FROM orders" + deep(" JOIN orders USING (id)", n/16) },
+	"columns of tables": func(n int) string {
+		return "SELECT 1 FROM t WHERE " + deep("x.a = 1 OR ", n/16) + "1" + deep(", t", n/8)
+	},
+	"aliases":           func(n int) string { return "SELECT a AS b" + deep(", b AS b", n/8) + " FROM t" },
+	"commas":            func(n int) string { return "SELECT 1" + deep(",", 2*n) },
+	"stars":             func(n int) string { return "SELECT *" + deep(",*", n/2) + " FROM orders" },
+	"brackets":          func(n int) string { return "SELECT a" + deep("[", n) },
+	"optional blocks":   func(n int) string { return "SELECT 1 WHERE " + deep("[[", n/2) + "{{x}}" + deep("]]", n/2) },
+	"optional openings": func(n int) string { return "SELECT 1 WHERE " + deep("[[ {{x}} ", n/8) },
+	"many blocks":       func(n int) string { return "SELECT 1 FROM t WHERE true" + deep(" [[AND a = {{x}}]]", n/16) },
+	"tags":              func(n int) string { return "SELECT 1 FROM t WHERE true" + deep(" AND {{x}}", n/8) },
+	"different tags":    func(n int) string { return "SELECT 1 " + numbered("{{x", "}} ", n/16) },
+	"open tags":         func(n int) string { return "SELECT " + deep("{{", n) },
+	"jinja":             func(n int) string { return "SELECT " + deep("{%", n) },
+	"jinja comments":    func(n int) string { return "SELECT " + deep("{#", n) },
+	"placeholders":      func(n int) string { return "SELECT " + deep("<%", n) },
+	"sede placeholders": func(n int) string { return "SELECT " + deep("##a", n) },
+	"comments":          func(n int) string { return "SELECT " + deep("/*", n) },
+	"dollar quotes":     func(n int) string { return "SELECT " + deep("$a$ $b$ ", n/8) },
+	"different dollars": func(n int) string { return "SELECT " + numbered("$a", "$ ", n/16) },
+	"replace":           func(int) string { return "SELECT * REPLACE(a" },
+	"with":              func(n int) string { return deep("WITH a AS (", n/8) },
+	"tables of with": func(n int) string {
+		return "WITH " + numbered("c", " AS (SELECT 1 AS a), ", n/32) + "z AS (SELECT 1) SELECT * FROM z"
+	},
+	"chain of with": func(n int) string {
+		return "WITH a AS (SELECT * FROM orders)" + deep(", a AS (SELECT * FROM a)", n/32) + " SELECT * FROM a"
+	},
+	"growing with": func(n int) string {
+		return "WITH a AS (SELECT * FROM orders)" + deep(", a AS (SELECT * FROM a, a AS b)", n/32) + " SELECT * FROM a"
+	},
+	"strings":       func(n int) string { return "SELECT " + deep("'", n+1) },
+	"dots":          func(n int) string { return "SELECT a" + deep(".", n) },
+	"path":          func(n int) string { return "SELECT a" + deep(".a", n/2) + " FROM t" },
+	"between":       func(n int) string { return "SELECT 1 WHERE a " + deep("BETWEEN 1 AND ", n/16) },
+	"semicolons":    func(n int) string { return deep("SELECT a FROM t;", n/16) },
+	"create tables": func(n int) string { return numbered("CREATE TABLE t", " AS SELECT 1 AS a;", n/32) },
+	"in":            func(n int) string { return "SELECT 1 FROM t WHERE a IN (1" + deep(",1", n/2) + ")" },
+	"values":        func(n int) string { return "SELECT * FROM (VALUES (1)" + deep(",(1)", n/4) + ") x" },
+	"crosstab":      func(n int) string { return "SELECT * FROM " + deep("crosstab($$SELECT a FROM t$$), ", n/32) + "t" },
+	"windows": func(n int) string {
+		return "SELECT 1 FROM t WINDOW " + numbered("w", " AS (PARTITION BY a), ", n/32) + "z AS (z)"
+	},
+	"pipes":      func(n int) string { return "FROM orders" + deep(" |> EXTEND 1 AS a", n/16) },
+	"lambdas":    func(n int) string { return "SELECT f(" + deep("x -> ", n/4) + "1)" },
+	"types":      func(n int) string { return "SELECT CAST(a AS " + deep("ARRAY<", n/8) },
+	"dashes":     func(n int) string { return "SELECT * FROM a" + deep("-a", n/2) },
+	"group by":   func(n int) string { return "SELECT 1 FROM t GROUP BY a" + deep(", a", n/4) },
+	"order by":   func(n int) string { return "SELECT a AS b FROM t ORDER BY b" + deep(", b", n/4) },
+	"json":       func(n int) string { return `[{"$match": {"a": 1}}` + deep(`,{"a":1}`, n/8) + "]" },
+	"binary":     func(n int) string { return "SELECT " + deep("\x00\xff\xfe\x80 ", n/5) + "FROM t" },
+	"procedural": func(n int) string { return deep("BEGIN IF a THEN ", n/16) },
+	"empty":      func(int) string { return "" },
+}
+
+func deep(s string, n int) string { return strings.Repeat(s, n) }
+
+func numbered(before, after string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(before)
+		for k := i; k > 0; k /= 26 {
+			b.WriteByte(byte('a' + k%26))
+		}
+		b.WriteString(after)
+	}
+	return b.String()
+}
+
+// cpu is the time that the process worked so far; the clock on the wall would
+// measure the machine's other work.
+func cpu(t *testing.T) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// TestHostileTextIsLinear inspects and canonicalizes hostile texts of a size
+// and of four times that: the time must grow about as much, not sixteenfold.
+func TestHostileTextIsLinear(t *testing.T) {
+	small, big := 4_000, 16_000
+	if testing.Short() {
+		small, big = 2_000, 8_000
+	}
+	work := func(text string, d sqllens.Dialect) time.Duration {
+		in := sqllens.InspectRequest{Dialect: string(d), SQL: text, Schema: &sqllens.InspectSchema{Tables: []sqllens.InspectTable{
+			{Name: "orders", Columns: []sqllens.InspectColumn{{Name: "id"}, {Name: "total"}, {Name: "status"}}},
+		}}}
+		begin := cpu(t)
+		sqllens.Inspect(in)
+		sqllens.Canonicalize(text, d)
+		return cpu(t) - begin
+	}
+	only := os.Getenv("METALENS_HOSTILE") // one pattern
+	for name, text := range hostile {
+		if only != "" && only != name {
+			continue
+		}
+		for _, d := range []sqllens.Dialect{sqllens.Postgres, sqllens.TSQL, sqllens.BigQuery, sqllens.ClickHouse} {
+			a := max(work(text(small), d), 2*time.Millisecond)
+			b := work(text(big), d)
+			if b > 9*a && b > 40*time.Millisecond {
+				if b = work(text(big), d); b > 9*a && b > 40*time.Millisecond { // not a pause of the machine
+					t.Errorf("%s in %s: %v for %d, %v for %d", name, d, a, small, b, big)
+				}
+			}
+		}
+	}
+}
