@@ -48,6 +48,8 @@ type counter struct {
 }
 
 func (t *tracker) counter(name string) counter {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	return counter{t, slices.IndexFunc(t.steps, func(s store.StepProgress) bool { return s.Name == name })}
 }
 

@@ -23,7 +23,6 @@ type run struct {
 	options Options
 	tracker *tracker
 	started time.Time
-	major   int // of the server's version
 
 	mu    sync.Mutex
 	parts map[string]*part     // finished steps by name

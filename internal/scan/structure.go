@@ -25,7 +25,6 @@ func (r *run) identify(ctx context.Context, p *part, c counter) error {
 	c.add(1)
 	p.Instance = identity.Instance
 	p.gap(identity.Gaps...)
-	r.major = identity.Instance.Major
 	before, found, err := r.staged(ctx, "identify")
 	if err != nil {
 		return err
