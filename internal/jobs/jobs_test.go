@@ -394,9 +394,17 @@ func TestStop(t *testing.T) {
 		if info.LastError != "" {
 			t.Errorf("got %+v", info)
 		}
-		b.start(b.quick(handler))
+		if r, err = jobs.New(b.quick(handler)); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		receive(t, started)
 		b.await(id, jobs.StateDone)
+		if err := r.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 
 		// A patient stop waits for the job.
 		release := make(chan struct{})

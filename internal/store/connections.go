@@ -139,9 +139,6 @@ func (tx *Tx) SetNextRun(ctx context.Context, id ConnectionID, next time.Time) e
 // DeleteConnection deletes a connection with its credential and everything that
 // was read through it.
 func (tx *Tx) DeleteConnection(ctx context.Context, id ConnectionID) error {
-	if err := tx.clearSearch(ctx, id); err != nil {
-		return err
-	}
 	return tx.one(ctx, "connection", `DELETE FROM connections WHERE org_id = $1 AND id = $2`, tx.org, id)
 }
 

@@ -81,11 +81,6 @@ func (tx *SystemTx) DeleteOrganization(ctx context.Context, id OrgID) error {
 	if _, err := tx.exec(ctx, `DELETE FROM audit_log WHERE org_id = $1`, id); err != nil {
 		return fmt.Errorf("delete the audit log: %w", err)
 	}
-	if tx.store.engine == EngineSQLite { // all of it belongs to the one organization
-		if _, err := tx.exec(ctx, `INSERT INTO search_index (search_index) VALUES ('delete-all')`); err != nil {
-			return fmt.Errorf("delete the search index: %w", err)
-		}
-	}
 	if err := tx.one(ctx, "organization", `DELETE FROM organizations WHERE id = $1`, id); err != nil {
 		return err
 	}

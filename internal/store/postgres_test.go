@@ -25,7 +25,7 @@ import (
 // tenantTables are all tables that hold an organization's rows.
 var tenantTables = []string{
 	"settings", "connections", "scans", "stages", "stage_stamps", "asset_versions", "usage_records", "connection_facts", "own_reads",
-	"findings", "finding_events", "search_docs", "egress_ledger", "audit_log",
+	"findings", "finding_events", "search_docs", "search_words", "egress_ledger", "audit_log",
 }
 
 // filled puts a row of the organization into every tenant table.

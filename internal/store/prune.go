@@ -233,10 +233,9 @@ func (tx *Tx) pruneTexts(ctx context.Context, conn ConnectionID, before int64) e
 	if err != nil || newest > 0 {
 		return err
 	}
-	if err := tx.clearSearch(ctx, conn); err != nil {
-		return err
-	}
 	for _, query := range []string{
+		`DELETE FROM search_docs WHERE org_id = $1 AND connection_id = $2`,
+		`DELETE FROM search_words WHERE org_id = $1 AND connection_id = $2`,
 		`DELETE FROM connection_facts WHERE org_id = $1 AND connection_id = $2`,
 		`DELETE FROM asset_versions WHERE org_id = $1 AND connection_id = $2`,
 		`DELETE FROM findings WHERE org_id = $1 AND connection_id = $2 AND state <> 'ignored' AND assignee = ''`,

@@ -1,11 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -17,8 +16,7 @@ import (
 const (
 	maxTerms    = 8 // further words of a query are ignored
 	maxTermSize = maxWord
-	maxExpanded = 2000 // words that one term may stand for
-	maxRanked   = 400  // matches whose text is read for ranking; of names first, then the most used
+	maxRanked   = 200 // matches whose text is read for ranking; of names first, then the most used
 )
 
 // candidate is a document that matches.
@@ -32,8 +30,7 @@ type candidate struct {
 // Search finds assets and tells how many match in all. Every word of the text
 // must occur, as a part of a word, in the name, the path, the description or
 // the identifiers of an asset. A match in the name counts most; use and trust
-// decide among equals. The text is never read as a query language. A part of a
-// word that more than two thousand words have stands for the first two thousand.
+// decide among equals. The text is never read as a query language.
 func (tx *Tx) Search(ctx context.Context, conn ConnectionID, q SearchQuery) ([]SearchHit, int, error) {
 	if q.Limit <= 0 {
 		q.Limit = 20
@@ -50,7 +47,7 @@ func (tx *Tx) Search(ctx context.Context, conn ConnectionID, q SearchQuery) ([]S
 	ranked := list[:min(len(list), max(maxRanked, from+q.Limit))]
 	hits := make([]SearchHit, len(ranked))
 	for i := range ranked {
-		body, err := tx.openDoc(ctx, conn, &ranked[i])
+		body, err := tx.openDoc(ctx, conn, ranked[i].id)
 		if err != nil {
 			return nil, 0, fmt.Errorf("search: %w", err)
 		}
@@ -77,69 +74,28 @@ func queryTerms(text string) []string {
 	return terms
 }
 
-// matchExpression writes the index's query: for each term any of the words that
-// contain it. It consists of hashes that we made and of operators.
-func (tx *Tx) matchExpression(conn ConnectionID, field string, expanded [][]string) string {
-	and, or, quote := " AND ", " OR ", `"`
-	if tx.store.engine == EnginePostgres {
-		and, or, quote = " & ", " | ", "'"
-	}
-	token := tx.tokener(conn)
-	var b strings.Builder
-	for i, found := range expanded {
-		if i > 0 {
-			b.WriteString(and)
-		}
-		b.WriteString("(")
-		for j, w := range found {
-			if j > 0 {
-				b.WriteString(or)
-			}
-			b.WriteString(quote + token(field, w) + quote)
-		}
-		b.WriteString(")")
-	}
-	return b.String()
-}
-
-// expand lists the words that contain a term; when there are too many, those
-// that begin with it are preferred.
-func expand(vocabulary, term string) []string {
-	var begin, inside []string
-	for w := range strings.SplitSeq(vocabulary, "\n") {
-		switch {
-		case strings.HasPrefix(w, term):
-			begin = append(begin, w)
-		case strings.Contains(w, term):
-			inside = append(inside, w)
-		}
-	}
-	found := slices.Concat(begin, inside)
-	return found[:min(len(found), maxExpanded)]
-}
-
 // candidates lists the documents that match: those whose name does first, then
 // the most used.
 func (tx *Tx) candidates(ctx context.Context, conn ConnectionID, terms []string, kinds []catalog.Kind) ([]candidate, error) {
-	var vocabulary wordList
-	if err := tx.fact(ctx, conn, factWords, &vocabulary); err != nil {
+	found, named, err := tx.matching(ctx, conn, terms)
+	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	expanded := make([][]string, len(terms))
-	for i, term := range terms {
-		if expanded[i] = expand(vocabulary.Words, term); len(expanded[i]) == 0 {
-			return nil, nil
-		}
-	}
-	named := map[int64]bool{}
-	err := tx.matching(ctx, conn, tx.matchExpression(conn, fieldName, expanded), kinds, func(c candidate) { named[c.id] = true })
-	if err != nil {
-		return nil, err
-	}
+	c := &condition{}
+	c.and("org_id = ?", tx.org)
+	c.and("connection_id = ?", conn)
+	in(c, "kind", kinds)
 	var list []candidate
-	err = tx.matching(ctx, conn, tx.matchExpression(conn, fieldAny, expanded), kinds, func(c candidate) {
-		c.named = named[c.id]
-		list = append(list, c)
+	err = tx.rows(ctx, `SELECT doc_id, views, trust FROM search_docs WHERE `+strings.Join(c.text, " AND "), c.args, func(r *sql.Rows) error {
+		var d candidate
+		if err := r.Scan(&d.id, &d.views, &d.trust); err != nil {
+			return err
+		}
+		if _, ok := found[d.id]; ok {
+			_, d.named = named[d.id]
+			list = append(list, d)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -156,47 +112,61 @@ func (tx *Tx) candidates(ctx context.Context, conn ConnectionID, terms []string,
 	return list, nil
 }
 
-func (tx *Tx) matching(ctx context.Context, conn ConnectionID, match string, kinds []catalog.Kind, each func(candidate)) error {
-	c := &condition{}
-	from := ` FROM search_docs d WHERE `
-	if tx.store.engine == EnginePostgres {
-		c.and("d.words @@ ?::tsquery", match)
-	} else {
-		from = ` FROM search_index JOIN search_docs d ON d.doc_id = search_index.rowid WHERE `
-		c.and("search_index MATCH ?", match)
+// matching finds the documents that have every term, and those that have every
+// term in their name.
+func (tx *Tx) matching(ctx context.Context, conn ConnectionID, terms []string) (found, named map[int64]struct{}, err error) {
+	all, names := make([]map[int64]struct{}, len(terms)), make([]map[int64]struct{}, len(terms))
+	needles := make([][]byte, len(terms))
+	for i, term := range terms {
+		all[i], names[i], needles[i] = map[int64]struct{}{}, map[int64]struct{}{}, []byte(term)
 	}
-	c.and("d.org_id = ?", tx.org)
-	c.and("d.connection_id = ?", conn)
-	in(c, "d.kind", kinds)
-	return tx.rows(ctx, `SELECT d.doc_id, d.views, d.trust`+from+strings.Join(c.text, " AND "), c.args, func(r *sql.Rows) error {
-		var d candidate
-		err := r.Scan(&d.id, &d.views, &d.trust)
-		each(d)
-		return err
+	var listed, inName docIDs
+	err = tx.buckets(ctx, conn, func(_ int64, encoded []byte) error {
+		r := bucketReader{b: encoded}
+		for r.next() {
+			matched := false
+			for i, needle := range needles {
+				if !bytes.Contains(r.word, needle) {
+					continue
+				}
+				if !matched {
+					matched, listed, inName = true, listed[:0], inName[:0]
+					r.list(func(id int64) { listed = append(listed, id) })
+					r.list(func(id int64) { inName = append(inName, id) })
+				}
+				for _, id := range listed {
+					all[i][id] = struct{}{}
+				}
+				for _, id := range inName {
+					names[i][id] = struct{}{}
+				}
+			}
+			if !matched {
+				r.list(nil)
+				r.list(nil)
+			}
+		}
+		if r.bad {
+			return errBucket
+		}
+		return nil
 	})
+	return common(all), common(names), err
 }
 
-func (tx *Tx) openDoc(ctx context.Context, conn ConnectionID, c *candidate) (*searchBody, error) {
-	var key, sealed []byte
-	if err := tx.scanOne(ctx, "search document", `SELECT asset_key, body FROM search_docs WHERE doc_id = $1`, []any{c.id}, &key, &sealed); err != nil {
-		return nil, err
+// common is what all sets hold.
+func common(sets []map[int64]struct{}) map[int64]struct{} {
+	slices.SortFunc(sets, func(a, b map[int64]struct{}) int { return len(a) - len(b) })
+	smallest := sets[0]
+	for id := range smallest {
+		for _, other := range sets[1:] {
+			if _, ok := other[id]; !ok {
+				delete(smallest, id)
+				break
+			}
+		}
 	}
-	if len(key) != assetKeySize {
-		return nil, errors.New("a search document has a key of the wrong size")
-	}
-	small, err := tx.key.Open(sealed, "search_docs", searchRow(conn, assetKey(key)))
-	if err != nil {
-		return nil, err
-	}
-	text, err := tx.store.codec.Expand(nil, small)
-	if err != nil {
-		return nil, err
-	}
-	var body searchBody
-	if err := json.Unmarshal(text, &body); err != nil {
-		return nil, err
-	}
-	return &body, nil
+	return smallest
 }
 
 // The weight of a field: where a name says it, a column's mention means little.

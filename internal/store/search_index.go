@@ -13,16 +13,6 @@ import (
 	"github.com/metalens/metalens/internal/catalog"
 )
 
-const factWords = "search_words"
-
-// wordList is the vocabulary of a connection: every word of its documents,
-// sorted, one per line. Words of documents that went may stay until it is built
-// anew; they match nothing.
-type wordList struct {
-	Words string `json:"words"`
-	Stale int    `json:"stale"` // documents that changed since it was built
-}
-
 // searchBody is the sealed part of a search document.
 type searchBody struct {
 	Ref         catalog.Ref `json:"ref"`
@@ -32,23 +22,22 @@ type searchBody struct {
 	Identifiers string      `json:"identifiers,omitempty"` // one per line
 }
 
+func bodyOf(d *SearchDoc) searchBody {
+	return searchBody{Ref: d.Asset, Name: d.Name, Path: d.Path, Description: d.Description, Identifiers: strings.Join(d.Identifiers, "\n")}
+}
+
 // indexed is a stored document as far as replacing needs it.
 type indexed struct {
 	id    int64
+	key   assetKey
 	hash  []byte
 	views sql.NullInt64
 	trust int64
 	kept  bool
 }
 
-// posting are the tokens of one document.
-type posting struct {
-	id     int64
-	tokens string
-}
-
-// ReplaceSearch makes the connection's search index equal to docs. Documents
-// that did not change are not written again.
+// ReplaceSearch makes the connection's search index equal to docs. What did not
+// change is not written again.
 func (tx *Tx) ReplaceSearch(ctx context.Context, conn ConnectionID, docs []SearchDoc) error {
 	if err := tx.lockConnection(ctx, conn); err != nil {
 		return err
@@ -57,41 +46,19 @@ func (tx *Tx) ReplaceSearch(ctx context.Context, conn ConnectionID, docs []Searc
 	if err != nil {
 		return err
 	}
-	r := &replacer{
-		tx: tx, conn: conn, have: have, words: map[string]struct{}{},
-		key: tx.assetKeyer(conn), content: tx.key.Hasher("search doc"), token: remember(tx.tokener(conn)),
-	}
+	r := &replacer{tx: tx, conn: conn, have: have, moves: map[string]*move{}, key: tx.assetKeyer(conn), content: tx.key.Hasher("search doc")}
 	for i := range docs {
 		if err := r.put(ctx, &docs[i]); err != nil {
 			return fmt.Errorf("index an asset for search: %w", err)
 		}
 	}
-	for _, old := range have {
-		if !old.kept {
-			r.gone = append(r.gone, old.id)
-		}
+	if err := r.dropOthers(ctx); err != nil {
+		return fmt.Errorf("forget assets in the search index: %w", err)
 	}
-	if len(r.gone) == 0 && len(r.fresh) == 0 && r.added == 0 {
-		return nil
-	}
-	if err := r.flush(ctx); err != nil {
+	if err := tx.applyMoves(ctx, conn, r.moves); err != nil {
 		return fmt.Errorf("write the search index: %w", err)
 	}
-	return r.vocabulary(ctx, docs)
-}
-
-// remember keeps the tokens that were made: most words occur in many documents.
-func remember(token func(field, word string) string) func(field, word string) string {
-	type entry struct{ field, word string }
-	made := map[entry]string{}
-	return func(field, word string) string {
-		t, ok := made[entry{field, word}]
-		if !ok {
-			t = token(field, word)
-			made[entry{field, word}] = t
-		}
-		return t
-	}
+	return nil
 }
 
 // replacer is one run of ReplaceSearch.
@@ -101,12 +68,7 @@ type replacer struct {
 	have    map[assetKey]*indexed
 	key     func(catalog.Ref) assetKey
 	content func(dst []byte, data ...[]byte) []byte
-	token   func(field, word string) string
-
-	words map[string]struct{} // of new and changed documents
-	gone  []int64             // documents to delete
-	fresh []posting           // SQLite: tokens of new documents
-	added int                 // new and changed documents
+	moves   map[string]*move
 }
 
 func (r *replacer) put(ctx context.Context, d *SearchDoc) error {
@@ -115,10 +77,8 @@ func (r *replacer) put(ctx context.Context, d *SearchDoc) error {
 	if old != nil && old.kept { // twice in docs: the first counts
 		return nil
 	}
-	text, err := json.Marshal(searchBody{
-		Ref: d.Asset, Name: d.Name, Path: d.Path, Description: d.Description,
-		Identifiers: strings.Join(d.Identifiers, "\n"),
-	})
+	body := bodyOf(d)
+	text, err := json.Marshal(body)
 	if err != nil {
 		return fmt.Errorf("write a search document: %w", err)
 	}
@@ -135,120 +95,82 @@ func (r *replacer) put(ctx context.Context, d *SearchDoc) error {
 		_, err := r.tx.exec(ctx, `UPDATE search_docs SET views = $2, trust = $3 WHERE doc_id = $1`, old.id, views, d.Trust)
 		return err
 	}
-	list := docWords(d)
-	for _, w := range list {
-		r.words[w] = struct{}{}
-	}
-	tokens := r.tokens(d, list)
 	sealed := r.tx.key.Seal(r.tx.store.codec.Compress(nil, text), "search_docs", searchRow(r.conn, key))
-	r.have[key] = &indexed{kept: true}
-	r.added++
-	if old != nil { // its row stays, with other words
-		if r.tx.store.engine == EnginePostgres {
-			_, err := r.tx.exec(ctx, `UPDATE search_docs SET kind = $2, views = $3, trust = $4, content_hash = $5, body = $6,
-				words = array_to_tsvector(string_to_array($7, ' ')) WHERE doc_id = $1`, old.id, string(d.Asset.Kind), views, d.Trust, hash, sealed, tokens)
+	if old == nil {
+		added := &indexed{key: key, kept: true}
+		r.have[key] = added
+		if err := r.tx.scanOne(ctx, "search document", `INSERT INTO search_docs (org_id, connection_id, asset_key, kind, views, trust, content_hash, body)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING doc_id`,
+			[]any{r.tx.org, r.conn, key[:], string(d.Asset.Kind), views, d.Trust, hash, sealed}, &added.id); err != nil {
 			return err
 		}
-		r.fresh = append(r.fresh, posting{old.id, tokens})
-		_, err := r.tx.exec(ctx, `UPDATE search_docs SET kind = $2, views = $3, trust = $4, content_hash = $5, body = $6 WHERE doc_id = $1`,
-			old.id, string(d.Asset.Kind), views, d.Trust, hash, sealed)
+		r.add(added.id, &body)
+		return nil
+	}
+	old.kept = true
+	before, err := r.tx.openDoc(ctx, r.conn, old.id)
+	if err != nil {
 		return err
 	}
-	args := []any{r.tx.org, r.conn, key[:], string(d.Asset.Kind), views, d.Trust, hash, sealed}
-	if r.tx.store.engine == EnginePostgres {
-		_, err := r.tx.exec(ctx, `INSERT INTO search_docs (org_id, connection_id, asset_key, kind, views, trust, content_hash, body, words)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, array_to_tsvector(string_to_array($9, ' ')))`, append(args, tokens)...)
-		return err
-	}
-	var id int64
-	err = r.tx.scanOne(ctx, "search document", `INSERT INTO search_docs (org_id, connection_id, asset_key, kind, views, trust, content_hash, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING doc_id`, args, &id)
-	r.fresh = append(r.fresh, posting{id, tokens})
+	r.remove(old.id, before)
+	r.add(old.id, &body)
+	_, err = r.tx.exec(ctx, `UPDATE search_docs SET kind = $2, views = $3, trust = $4, content_hash = $5, body = $6 WHERE doc_id = $1`,
+		old.id, string(d.Asset.Kind), views, d.Trust, hash, sealed)
 	return err
 }
 
-// The fields that tokens tell apart: any, and the name alone for ranking.
-const (
-	fieldAny  = ""
-	fieldName = "name"
-)
-
-func (r *replacer) tokens(d *SearchDoc, list []string) string {
-	var b strings.Builder
-	for i, w := range list {
-		if i > 0 {
-			b.WriteByte(' ')
+// dropOthers deletes the documents that are not kept.
+func (r *replacer) dropOthers(ctx context.Context) error {
+	var gone []*indexed
+	for _, old := range r.have {
+		if !old.kept {
+			gone = append(gone, old)
 		}
-		b.WriteString(r.token(fieldAny, w))
 	}
-	words(d.Name, func(w string, _, _ int) {
-		b.WriteByte(' ')
-		b.WriteString(r.token(fieldName, w))
-	})
-	return b.String()
-}
-
-// flush deletes what went and writes the tokens. On SQLite the full-text table
-// is written apart from all others, because it flushes to disk whenever another
-// table's statement comes in between.
-func (r *replacer) flush(ctx context.Context) error {
-	slices.Sort(r.gone)
-	for _, id := range r.gone {
-		if _, err := r.tx.exec(ctx, `DELETE FROM search_docs WHERE doc_id = $1`, id); err != nil {
+	slices.SortFunc(gone, func(a, b *indexed) int { return int(a.id - b.id) })
+	for _, old := range gone {
+		before, err := r.tx.openDoc(ctx, r.conn, old.id)
+		if err != nil {
 			return err
 		}
-	}
-	if r.tx.store.engine == EnginePostgres {
-		return nil
-	}
-	for _, id := range r.gone {
-		if _, err := r.tx.exec(ctx, `DELETE FROM search_index WHERE rowid = $1`, id); err != nil {
+		r.remove(old.id, before)
+		if _, err := r.tx.exec(ctx, `DELETE FROM search_docs WHERE doc_id = $1`, old.id); err != nil {
 			return err
 		}
-	}
-	for _, p := range r.fresh {
-		if _, err := r.tx.exec(ctx, `INSERT OR REPLACE INTO search_index (rowid, words) VALUES ($1, $2)`, p.id, p.tokens); err != nil {
-			return err
-		}
-	}
-	if r.added > optimizeFrom { // one segment answers fastest
-		_, err := r.tx.exec(ctx, `INSERT INTO search_index (search_index) VALUES ('optimize')`)
-		return err
 	}
 	return nil
 }
 
-const optimizeFrom = 1000
+func (r *replacer) add(id int64, b *searchBody) {
+	once := func(list docIDs) docIDs {
+		if n := len(list); n > 0 && list[n-1] == id {
+			return list
+		}
+		return append(list, id)
+	}
+	docWords(b, func(word string, named bool) {
+		m := r.move(word)
+		m.add = once(m.add)
+		if named {
+			m.addNamed = once(m.addNamed)
+		}
+	})
+}
 
-// vocabulary adds the new words, or builds the list anew when enough has changed
-// since it was built.
-func (r *replacer) vocabulary(ctx context.Context, docs []SearchDoc) error {
-	var list wordList
-	if err := r.tx.fact(ctx, r.conn, factWords, &list); err != nil {
-		return err
+func (r *replacer) remove(id int64, b *searchBody) {
+	docWords(b, func(word string, _ bool) {
+		m := r.move(word)
+		m.remove = append(m.remove, id)
+	})
+}
+
+func (r *replacer) move(word string) *move {
+	m := r.moves[word]
+	if m == nil {
+		m = &move{}
+		r.moves[word] = m
 	}
-	list.Stale += r.added + len(r.gone)
-	if list.Stale > len(docs)/4 {
-		list = wordList{}
-		for i := 0; i < len(docs) && r.added < len(docs); i++ { // else all words are known already
-			for _, w := range docWords(&docs[i]) {
-				r.words[w] = struct{}{}
-			}
-		}
-	}
-	merged := make([]string, 0, len(r.words))
-	for w := range strings.SplitSeq(list.Words, "\n") {
-		if w != "" {
-			merged = append(merged, w)
-			delete(r.words, w)
-		}
-	}
-	for w := range r.words {
-		merged = append(merged, w)
-	}
-	slices.Sort(merged)
-	list.Words = strings.Join(merged, "\n")
-	return r.tx.setFact(ctx, r.conn, factWords, list)
+	return m
 }
 
 func (tx *Tx) indexedDocs(ctx context.Context, conn ConnectionID) (map[assetKey]*indexed, error) {
@@ -263,7 +185,8 @@ func (tx *Tx) indexedDocs(ctx context.Context, conn ConnectionID) (map[assetKey]
 			if len(key) != assetKeySize {
 				return errors.New("a search document has a key of the wrong size")
 			}
-			have[assetKey(key)] = &d
+			d.key = assetKey(key)
+			have[d.key] = &d
 			return nil
 		})
 	if err != nil {
@@ -272,17 +195,27 @@ func (tx *Tx) indexedDocs(ctx context.Context, conn ConnectionID) (map[assetKey]
 	return have, nil
 }
 
-// clearSearch empties a connection's index.
-func (tx *Tx) clearSearch(ctx context.Context, conn ConnectionID) error {
-	if tx.store.engine == EngineSQLite {
-		if _, err := tx.exec(ctx, `DELETE FROM search_index WHERE rowid IN (SELECT doc_id FROM search_docs WHERE org_id = $1 AND connection_id = $2)`, tx.org, conn); err != nil {
-			return fmt.Errorf("clear the search index: %w", err)
-		}
-	}
-	if _, err := tx.exec(ctx, `DELETE FROM search_docs WHERE org_id = $1 AND connection_id = $2`, tx.org, conn); err != nil {
-		return fmt.Errorf("clear the search index: %w", err)
-	}
-	return nil
-}
-
 func searchRow(conn ConnectionID, key assetKey) string { return versionRow(conn, key, 0) }
+
+func (tx *Tx) openDoc(ctx context.Context, conn ConnectionID, id int64) (*searchBody, error) {
+	var key, sealed []byte
+	if err := tx.scanOne(ctx, "search document", `SELECT asset_key, body FROM search_docs WHERE doc_id = $1`, []any{id}, &key, &sealed); err != nil {
+		return nil, err
+	}
+	if len(key) != assetKeySize {
+		return nil, errors.New("a search document has a key of the wrong size")
+	}
+	small, err := tx.key.Open(sealed, "search_docs", searchRow(conn, assetKey(key)))
+	if err != nil {
+		return nil, err
+	}
+	text, err := tx.store.codec.Expand(nil, small)
+	if err != nil {
+		return nil, err
+	}
+	var body searchBody
+	if err := json.Unmarshal(text, &body); err != nil {
+		return nil, fmt.Errorf("read a search document: %w", err)
+	}
+	return &body, nil
+}

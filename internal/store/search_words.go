@@ -1,8 +1,6 @@
 package store
 
 import (
-	"encoding/hex"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -10,11 +8,6 @@ import (
 	"golang.org/x/text/transform"
 	"golang.org/x/text/unicode/norm"
 )
-
-// The search index holds words as keyed hashes, so that the database shows no
-// name and no identifier. What a search matches inside a word is found in the
-// vocabulary: the sorted list of all words of a connection, sealed as one
-// record. See docs/adr/0007-search-over-hashed-words.md.
 
 const maxWord = 80 // longer runs are cut; nobody searches for their end
 
@@ -87,34 +80,15 @@ func emit(s string, from, to int, each func(string, int, int)) {
 	}
 }
 
-// docWords returns the distinct words of a document, sorted.
-func docWords(d *SearchDoc) []string {
-	var list []string
-	add := func(w string, _, _ int) { list = append(list, w) }
-	words(d.Name, add)
-	words(d.Path, add)
-	words(d.Description, add)
-	for _, id := range d.Identifiers {
-		words(id, add)
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
+// docWords calls each for the words of a document, with repeats; named says that
+// the word is one of the name.
+func docWords(b *searchBody, each func(word string, named bool)) {
+	anywhere := func(w string, _, _ int) { each(w, false) }
+	words(b.Name, func(w string, _, _ int) { each(w, true) })
+	words(b.Path, anywhere)
+	words(b.Description, anywhere)
+	words(b.Identifiers, anywhere)
 }
-
-// tokener returns the function that makes what the index holds in place of a
-// word of a field. It must not be shared by goroutines.
-func (tx *Tx) tokener(conn ConnectionID) func(field, word string) string {
-	hash := tx.key.Hasher("search word")
-	buffer := make([]byte, 0, 32)
-	return func(field, word string) string {
-		buffer = hash(buffer[:0], []byte(conn), []byte{0}, []byte(field), []byte{0}, []byte(word))
-		return hex.EncodeToString(buffer[:tokenSize])
-	}
-}
-
-// tokenSize in bytes: two of a million words meet by a chance of one in ten
-// million.
-const tokenSize = 8
 
 // textScore rates how well a word of a document answers a term.
 func textScore(word, term string) float64 {

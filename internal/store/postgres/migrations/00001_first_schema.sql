@@ -213,11 +213,17 @@ CREATE TABLE search_docs (
   trust         BIGINT NOT NULL DEFAULT 0,
   content_hash  BYTEA NOT NULL,
   body          BYTEA NOT NULL,
-  words         TSVECTOR NOT NULL,         -- keyed hashes; no readable text
   UNIQUE (org_id, connection_id, asset_key),
   FOREIGN KEY (org_id, connection_id) REFERENCES connections (org_id, id) ON DELETE CASCADE
 );
-CREATE INDEX search_docs_words ON search_docs USING gin (words);
+CREATE TABLE search_words (
+  org_id        TEXT NOT NULL,
+  connection_id TEXT NOT NULL,
+  bucket        BIGINT NOT NULL,             -- words are spread over a fixed number of buckets
+  body          BYTEA NOT NULL,               -- the bucket's words and who has them, sealed
+  PRIMARY KEY (org_id, connection_id, bucket),
+  FOREIGN KEY (org_id, connection_id) REFERENCES connections (org_id, id) ON DELETE CASCADE
+);
 
 CREATE TABLE job_runners (
   id      TEXT PRIMARY KEY,
@@ -243,6 +249,7 @@ ALTER TABLE asset_versions ALTER COLUMN body SET STORAGE EXTERNAL;
 ALTER TABLE usage_records ALTER COLUMN body SET STORAGE EXTERNAL;
 ALTER TABLE stages ALTER COLUMN body SET STORAGE EXTERNAL;
 ALTER TABLE search_docs ALTER COLUMN body SET STORAGE EXTERNAL;
+ALTER TABLE search_words ALTER COLUMN body SET STORAGE EXTERNAL;
 
 -- Who sees what. The organization comes from a setting that each transaction
 -- makes for itself; without it no row is visible, not even to the owner. The
@@ -296,6 +303,10 @@ ALTER TABLE search_docs ENABLE ROW LEVEL SECURITY;
 ALTER TABLE search_docs FORCE ROW LEVEL SECURITY;
 CREATE POLICY in_org ON search_docs TO metalens_app USING (org_id <> '' AND org_id = current_setting('metalens.org_id', true));
 GRANT SELECT, INSERT, UPDATE, DELETE ON search_docs TO metalens_app;
+ALTER TABLE search_words ENABLE ROW LEVEL SECURITY;
+ALTER TABLE search_words FORCE ROW LEVEL SECURITY;
+CREATE POLICY in_org ON search_words TO metalens_app USING (org_id <> '' AND org_id = current_setting('metalens.org_id', true));
+GRANT SELECT, INSERT, UPDATE, DELETE ON search_words TO metalens_app;
 ALTER TABLE egress_ledger ENABLE ROW LEVEL SECURITY;
 ALTER TABLE egress_ledger FORCE ROW LEVEL SECURITY;
 CREATE POLICY in_org ON egress_ledger TO metalens_app USING (org_id <> '' AND org_id = current_setting('metalens.org_id', true));

@@ -217,10 +217,14 @@ CREATE TABLE search_docs (
   FOREIGN KEY (org_id, connection_id) REFERENCES connections (org_id, id) ON DELETE CASCADE
 ) STRICT;
 
--- Words are keyed hashes; the index holds no readable text.
-CREATE VIRTUAL TABLE search_index USING fts5 (
-  words, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii'
-);
+CREATE TABLE search_words (
+  org_id        TEXT NOT NULL,
+  connection_id TEXT NOT NULL,
+  bucket        INTEGER NOT NULL,             -- words are spread over a fixed number of buckets
+  body          BLOB NOT NULL,               -- the bucket's words and who has them, sealed
+  PRIMARY KEY (org_id, connection_id, bucket),
+  FOREIGN KEY (org_id, connection_id) REFERENCES connections (org_id, id) ON DELETE CASCADE
+) STRICT;
 
 CREATE TABLE job_runners (
   id      TEXT PRIMARY KEY,
