@@ -14,6 +14,7 @@ const (
 	minWidth     = 60
 	defaultWidth = 110
 	wholeMessage = 2000
+	minName      = 16
 
 	aggregatedRows = 3 // examples of a check that fires on many assets
 )
@@ -208,7 +209,11 @@ func (t *terminal) findings(d *document) {
 	const mark = 2
 	kindWidth := 12
 	viewsWidth := 9
-	nameWidth := max(20, (t.width-mark-kindWidth-viewsWidth-6)/2)
+	longest := minName
+	for i := range d.findings {
+		longest = max(longest, runewidth.StringWidth(Clean(d.name(d.findings[i].Asset))))
+	}
+	nameWidth := min(longest, (t.width-mark-kindWidth-viewsWidth-6)/2)
 	messageWidth := max(10, t.width-mark-kindWidth-viewsWidth-6-nameWidth)
 	if t.whole {
 		messageWidth = wholeMessage
