@@ -208,6 +208,9 @@ func (r *run) askedBefore() *catalog.Snapshot {
 	return s
 }
 
+// unnamedQuestions names the gap of references that were too many to follow.
+const unnamedQuestions = "questions that no list names"
+
 // lostQuestions asks for questions that content uses and no list names: the key
 // may not read them, they lie in a collection that is left out, or they are
 // gone. What the scan before found out is not asked again.
@@ -218,7 +221,11 @@ func (r *run) lostQuestions(ctx context.Context, p *part, c counter, questions [
 		known[q.ID] = true
 	}
 	before := map[string]bool{} // used and not listed before, either
+	var unasked *catalog.Gap    // what the scan before left out still was not asked for
 	if s := earlier; s != nil {
+		if i := slices.IndexFunc(s.Gaps, func(g catalog.Gap) bool { return g.What == unnamedQuestions }); i >= 0 {
+			unasked = &s.Gaps[i]
+		}
 		rows := map[string]*catalog.Question{}
 		for _, q := range s.Questions {
 			rows[q.ID] = q
@@ -242,8 +249,11 @@ func (r *run) lostQuestions(ctx context.Context, p *part, c counter, questions [
 		}
 	})
 	ids := slices.SortedFunc(maps.Keys(wanted), catalog.CompareID)
-	if len(ids) > lostQuestions {
-		p.gap(catalog.Gap{What: "questions that no list names", Reason: fmt.Sprintf("%d were not asked for, to spare the server", len(ids)-lostQuestions)})
+	switch {
+	case len(ids) <= lostQuestions && unasked != nil:
+		p.gap(*unasked)
+	case len(ids) > lostQuestions:
+		p.gap(catalog.Gap{What: unnamedQuestions, Reason: fmt.Sprintf("%d were not asked for, to spare the server", len(ids)-lostQuestions)})
 		ids = ids[:lostQuestions]
 	}
 	var items []metabase.Item
