@@ -13,12 +13,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/metalens/metalens/internal/analysis"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/connection"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/jobs"
 	"github.com/metalens/metalens/internal/keys"
 	"github.com/metalens/metalens/internal/ledger"
+	"github.com/metalens/metalens/internal/lineage"
 	"github.com/metalens/metalens/internal/metabase"
 	"github.com/metalens/metalens/internal/metabase/metabasetest"
 	"github.com/metalens/metalens/internal/outbound"
@@ -432,8 +434,11 @@ func TestFaultMatrix(t *testing.T) {
 	}
 	shared := openStore(t, func() time.Time { return start })
 	org := newOrg(t, shared)
-	for _, kind := range metabasetest.FaultKinds() {
-		for _, route := range list {
+	for i, kind := range metabasetest.FaultKinds() {
+		for j, route := range list {
+			if (raceDetector || testing.Short()) && (i+j)%7 != 0 {
+				continue // a seventh that still has every fault and every route
+			}
 			t.Run(fmt.Sprintf("%s/%s", kind, strings.ReplaceAll(strings.TrimPrefix(route, "/api/"), "/", "_")), func(t *testing.T) {
 				t.Parallel()
 				faultCase(t, shared, org, route, kind)
@@ -445,6 +450,11 @@ func TestFaultMatrix(t *testing.T) {
 func faultCase(t *testing.T, shared *store.Store, org store.OrgID, route string, kind metabasetest.FaultKind) {
 	b := newBench(t, setup{
 		store: shared, org: org,
+		config: func(c *scanservice.Config) {
+			c.Analyze = func(_ context.Context, s *catalog.Snapshot, _ analysis.Options) (*analysis.Result, error) {
+				return &analysis.Result{Index: catalog.NewIndex(s), Graph: &lineage.Graph{}}, nil
+			}
+		},
 		fake: func(c *metabasetest.Config) {
 			c.World = smallWorld()
 			c.Faults = []metabasetest.Fault{{Route: route, Kind: kind, Size: 4 << 20, Delay: time.Millisecond, Status: 418, Body: "short and stout"}}
@@ -456,7 +466,7 @@ func faultCase(t *testing.T, shared *store.Store, org store.OrgID, route string,
 	})
 	began := time.Now()
 	out, err := b.service.RunDirect(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID}, nil)
-	if took := time.Since(began); took > 20*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("took %s", took)
 	}
 	stored := b.scans()[0]
