@@ -13,7 +13,7 @@ import (
 
 // analyse turns a snapshot into findings, and compares them with those of the
 // scan before.
-func (s *Service) analyse(ctx context.Context, org store.OrgID, j *job, r Request, snapshot *catalog.Snapshot) (*Outcome, error) {
+func (s *Service) analyse(ctx context.Context, org store.OrgID, j *job, snapshot *catalog.Snapshot) (*Outcome, error) {
 	observed, err := s.observed(ctx, org, j)
 	if err != nil {
 		return nil, err

@@ -143,7 +143,7 @@ func (s *Service) scanAndCommit(ctx context.Context, org store.OrgID, sc store.S
 		return nil, fmt.Errorf("record requests: %w", flushed)
 	}
 	live.analysing("running")
-	out, err := s.analyse(ctx, org, j, r, snapshot)
+	out, err := s.analyse(ctx, org, j, snapshot)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +189,6 @@ type job struct {
 	source      Source
 	previous    *catalog.Snapshot // of the scan before; nil on the first
 	latest      store.Scan        // the scan before; zero on the first
-	firstAt     time.Time         // of the first kept scan
 	open        map[string]bool   // fingerprints reported by the scan before
 	ignored     map[string]bool
 }

@@ -115,7 +115,7 @@ func (s *Service) keepExport(ctx context.Context, r ExportRequest, snapshot *cat
 		return nil, fmt.Errorf("keep export: %w", err)
 	}
 	j.connection.Options = r.Options
-	out, err := s.analyse(ctx, r.Org, j, Request{}, snapshot)
+	out, err := s.analyse(ctx, r.Org, j, snapshot)
 	if err == nil {
 		err = s.commit(context.WithoutCancel(ctx), r.Org, j, out)
 	}
