@@ -157,6 +157,8 @@ type SetOp struct {
 	Op          string // union, intersect, except
 	All         bool
 	ByName      bool
+	Side        string  // of a set operation by name: inner, left, full; "" is the dialect's rule
+	On          []Ident // the columns a set operation by name is limited to
 	Left, Right Body
 	Span        Span
 }

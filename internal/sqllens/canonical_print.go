@@ -58,7 +58,7 @@ func (p *printer) with(list []*CTE, recursive bool, env *names) []piece {
 	var parts []piece
 	for i, c := range list {
 		name := env.place("c", i)
-		visible := &names{parent: env.parent, depth: env.depth, ctes: slices.Clone(env.ctes), relations: env.relations}
+		visible := &names{parent: env.parent, depth: env.depth, ctes: env.ctes[:len(env.ctes):len(env.ctes)], relations: env.relations}
 		env.ctes = append(env.ctes, cteName{c.Name, name})
 		if c.Expr != nil {
 			parts = append(parts, p.exprs(c.Expr)...)

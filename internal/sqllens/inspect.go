@@ -53,13 +53,16 @@ func (c *InspectColumn) UnmarshalJSON(data []byte) error {
 
 // InspectAnswer is one output line of `metalens sql inspect`.
 type InspectAnswer struct {
-	ID          json.RawMessage     `json:"id,omitempty"`
-	DialectUsed Dialect             `json:"dialect_used"`
-	Recovered   bool                `json:"recovered"`
-	Resolved    bool                `json:"resolved"`
-	Statements  []InspectStatement  `json:"statements"`
-	Unresolved  []InspectUnresolved `json:"unresolved"`
-	Errors      []Problem           `json:"errors"`
+	ID          json.RawMessage    `json:"id,omitempty"`
+	DialectUsed Dialect            `json:"dialect_used"`
+	Recovered   bool               `json:"recovered"`
+	Resolved    bool               `json:"resolved"`
+	Statements  []InspectStatement `json:"statements"`
+	// QualifiedSQL is the text with every column under the alias of its table,
+	// every output named and stars written out. Empty when it cannot be written.
+	QualifiedSQL string              `json:"qualified_sql,omitempty"`
+	Unresolved   []InspectUnresolved `json:"unresolved"`
+	Errors       []Problem           `json:"errors"`
 }
 
 // InspectStatement is one statement of the text.
@@ -157,7 +160,9 @@ func (x *Inspector) Inspect(in InspectRequest) InspectAnswer {
 		schema = x.schema
 	}
 	tree := Parse(in.SQL, d, true)
-	out.add(tree, Resolve(tree, schema, nil))
+	lineage, qualified := resolve(tree, schema, nil, len(tree.Blocks) == 0)
+	out.add(tree, lineage)
+	out.QualifiedSQL = qualified
 	if len(tree.Blocks) > 0 {
 		bare := Parse(in.SQL, d, false)
 		out.merge(bare, Resolve(bare, schema, nil))

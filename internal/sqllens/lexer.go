@@ -22,6 +22,9 @@ type lexer struct {
 	jinja    bool   // {% … %} was skipped
 	broken   []Span // unterminated strings and comments
 	optDepth int
+	noTag    bool // no }} is ahead
+	noBlock  bool // no %} is ahead
+	noNote   bool // no #} is ahead
 	// blockEnds maps the start of each optional block to its end; built on the
 	// first [[.
 	blockEnds map[int]int
@@ -125,18 +128,32 @@ func (l *lexer) skipSpace() {
 		case c == '*' && l.at(l.pos+1) == '/' && l.t.executable:
 			l.pos += 2 // end of an executable comment
 		case c == '{' && l.at(l.pos+1) == '%':
-			end := strings.Index(l.src[l.pos:], "%}")
+			end := l.find("%}", &l.noBlock)
 			if end < 0 {
 				return
 			}
 			l.jinja = true
 			l.pos += end + 2
-		case c == '{' && l.at(l.pos+1) == '#' && strings.Contains(l.src[l.pos:], "#}"):
-			l.pos += strings.Index(l.src[l.pos:], "#}") + 2
+		case c == '{' && l.at(l.pos+1) == '#':
+			end := l.find("#}", &l.noNote)
+			if end < 0 {
+				return
+			}
+			l.pos += end + 2
 		default:
 			return
 		}
 	}
+}
+
+// find looks for an end ahead. What is not ahead once never is again.
+func (l *lexer) find(end string, none *bool) int {
+	if *none {
+		return -1
+	}
+	i := strings.Index(l.src[l.pos:], end)
+	*none = i < 0
+	return i
 }
 
 func (l *lexer) dashComment() bool {
@@ -199,12 +216,12 @@ func (l *lexer) template(glued bool) bool {
 	}
 	switch {
 	case c == '{' && d == '{':
-		end := strings.Index(l.src[l.pos+2:], "}}")
-		if end < 0 {
+		end := l.find("}}", &l.noTag)
+		if end < 2 {
 			return false
 		}
 		start := l.pos
-		l.pos += end + 4
+		l.pos += end + 2
 		tag := newTag(l.src[start+2:l.pos-2], Span{start, l.pos})
 		tag.Optional = l.optDepth > 0
 		l.tags = append(l.tags, tag)

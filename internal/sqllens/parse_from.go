@@ -296,7 +296,7 @@ func (p *parser) tableFactor() *Table {
 	case t.kind == tokTag && !(p.peek(1).glued && (p.peek(1).isOp(".") || p.peek(1).kind == tokWord)):
 		p.next()
 		table.Kind, table.Tag = TableTag, t.tag
-	case t.isWord("unnest", "flatten") && p.peek(1).isOp("("), t.isText("rows") && p.peek(1).isWord("from"):
+	case t.isWord("unnest", "flatten") && p.peek(1).isOp("("):
 		p.tableFunc(table)
 	case t.isWord("rows") && p.peek(1).isWord("from"):
 		p.next()
@@ -503,7 +503,7 @@ func (p *parser) parenTable(table *Table) {
 		// ((SELECT …) UNION (SELECT …)), ((a JOIN b) JOIN c) or ((SELECT …) a JOIN b)
 		inner := &Table{Span: p.cur().span()}
 		p.parenTable(inner)
-		if inner.Kind == TableQuery && (p.is("union", "intersect", "except", "minus", "order", "limit", "offset", "fetch") || p.isOp(")")) {
+		if inner.Kind == TableQuery && (p.is("union", "intersect", "except", "minus", "order", "limit", "offset", "fetch") || p.setOpAhead() || p.isOp(")")) {
 			table.Kind = TableQuery
 			if p.isOp(")") {
 				table.Query = inner.Query
@@ -513,7 +513,9 @@ func (p *parser) parenTable(table *Table) {
 			p.expectClose(")")
 			return
 		}
+		inner.Span.End = max(inner.Span.End, p.toks[p.pos-1].end)
 		p.tableTail(inner)
+		inner.Span.End = max(inner.Span.End, p.toks[p.pos-1].end)
 		*table = *p.commaJoins(p.joins(inner))
 		p.expectClose(")")
 		return

@@ -160,6 +160,7 @@ func (p *parser) braces() *Expr {
 }
 
 func (p *parser) starTail(e *Expr) {
+	defer func() { e.Span.End = max(e.Span.End, p.toks[p.pos-1].end) }()
 	for {
 		switch {
 		case p.is("except", "exclude") && (p.peek(1).isOp("(") && !p.startsQueryAt(2) || p.is("exclude") || p.is("except") && p.d == ClickHouse && p.isName(p.peek(1)) && !p.peek(1).isWord("select", "all", "distinct")):

@@ -188,7 +188,7 @@ func (p *parser) cteColumns() bool {
 func (p *parser) setOps(left Body, minPrec int) Body {
 	for {
 		t := p.cur()
-		prec, op := 0, t.word
+		prec, op, side := 0, t.word, ""
 		switch t.word {
 		case "union":
 			prec = 1
@@ -200,11 +200,18 @@ func (p *parser) setOps(left Body, minPrec int) Body {
 		case "intersect":
 			prec = 2
 		case "full", "left", "inner", "outer": // BigQuery: FULL OUTER UNION …
-			if p.peek(1).isWord("union") || p.peek(2).isWord("union") {
-				for !p.is("union") {
+			if p.setOpAhead() {
+				side = t.word
+				if side == "outer" {
+					side = "full"
+				}
+				for !p.is("union", "intersect", "except") {
 					p.next()
 				}
-				prec, op = 1, "union"
+				prec, op = 1, p.cur().word
+				if op == "intersect" {
+					prec = 2
+				}
 			}
 		}
 		if prec == 0 || prec < minPrec {
@@ -218,25 +225,41 @@ func (p *parser) setOps(left Body, minPrec int) Body {
 		}
 		p.depth--
 		p.next()
-		set := &SetOp{Op: op, Left: left, Span: t.span()}
+		set := &SetOp{Op: op, Side: side, Left: left, Span: t.span()}
 		set.All = p.accept("all")
 		p.accept("distinct")
 		p.acceptText("strict")
 		if p.acceptSeq("by", "name") {
 			set.ByName = true
 			if p.accept("on") {
-				p.identList()
+				set.On = p.identList()
 			}
 		}
 		if p.accept("corresponding") {
 			set.ByName = true
+			if set.Side == "" {
+				set.Side = "inner"
+			}
 			if p.accept("by") {
-				p.identList()
+				set.On = p.identList()
 			}
 		}
 		set.Right = p.setOps(p.bodyPrimary(), prec+1)
 		left = set
 	}
+}
+
+// setOpAhead tells BigQuery's FULL OUTER UNION from a join.
+func (p *parser) setOpAhead() bool {
+	for n := range 3 {
+		switch t := p.peek(n); {
+		case t.isWord("union", "intersect", "except"):
+			return true
+		case !t.isWord("full", "left", "inner", "outer"):
+			return false
+		}
+	}
+	return false
 }
 
 // bodyPrimary reads one operand of a set operation.

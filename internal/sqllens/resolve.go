@@ -1,6 +1,7 @@
 package sqllens
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -23,7 +24,11 @@ type resolver struct {
 	results map[*Query]*relation // what scalar subqueries yield, for the fields of structs
 	reuse   int                  // > 0: results answer instead of resolving a subquery again
 	usings  int                  // counts USING clauses
+	renames *renames             // names of a column list that the next SELECT's items get in the qualified form
 	merged  int                  // counts columns merged by them
+	ed      *editor              // collects the qualified form; nil when nobody asks
+	current *Select              // the SELECT whose items are being resolved
+	hit     hit                  // what the last name meant
 }
 
 // maxSteps bounds the work on one statement against hostile text.
@@ -42,7 +47,16 @@ type TagRelation struct {
 // columns of stars and unqualified names of joins unresolved. tags says what
 // card references and table tags stand for, by tag name.
 func Resolve(tree *Tree, schema *Schema, tags map[string]TagRelation) []*Lineage {
+	list, _ := resolve(tree, schema, tags, false)
+	return list
+}
+
+// resolve also writes the qualified form, where that is asked for and possible.
+func resolve(tree *Tree, schema *Schema, tags map[string]TagRelation, qualify bool) ([]*Lineage, string) {
 	r := &resolver{src: tree.src, d: tree.Dialect, t: tree.Dialect.traits(), schema: schema, created: map[string]*relation{}, tags: map[string]*relation{}}
+	if qualify && !tree.Recovered && len(tree.src) <= maxQualified {
+		r.ed = &editor{src: tree.src, d: tree.Dialect}
+	}
 	for name, tag := range tags {
 		ref := tag.Table
 		rel := &relation{table: &ref}
@@ -64,7 +78,14 @@ func Resolve(tree *Tree, schema *Schema, tags map[string]TagRelation) []*Lineage
 		r.out.sort()
 		list[i] = r.out
 	}
-	return list
+	if r.ed == nil {
+		return list, ""
+	}
+	text, ok := r.ed.qualified()
+	if !ok {
+		return list, ""
+	}
+	return list, text
 }
 
 func (r *resolver) statement(st *Statement) {
@@ -149,7 +170,7 @@ func (r *resolver) query(q *Query, parent *scope, ctes *cteScope) *relation {
 		if sc == nil {
 			sc = &scope{parent: parent, ctes: ctes}
 		}
-		order := &scope{parent: sc.parent, relations: sc.relations, ctes: ctes, aliases: rel.columns, windows: sc.windows}
+		order := &scope{parent: sc.parent, relations: sc.relations, ctes: ctes, aliases: rel.columns, listed: rel.columns, windows: sc.windows}
 		for _, e := range q.OrderBy {
 			r.orderExpr(e, order)
 		}
@@ -158,7 +179,7 @@ func (r *resolver) query(q *Query, parent *scope, ctes *cteScope) *relation {
 		}
 	}
 	for _, p := range q.Pipes {
-		if r.steps += len(rel.columns); r.steps > maxSteps {
+		if r.steps += 8 * len(rel.columns); r.steps > maxSteps {
 			return &relation{blind: true}
 		}
 		rel = r.pipe(p, rel, parent, ctes)
@@ -175,6 +196,15 @@ func (r *resolver) orderExpr(e *Expr, sc *scope) {
 		e = e.Args[0]
 	}
 	if e.Kind == ExprLiteral && e.Op == "number" {
+		if n, err := strconv.Atoi(e.Text); err == nil && n > 0 && n <= len(sc.listed) && r.on() && !sc.listed[n-1].star {
+			name := sc.listed[n-1].name
+			if sc.listed[n-1].label != nil {
+				name = *sc.listed[n-1].label
+			}
+			if name.Text != "" {
+				r.ed.replace(e.Span, r.ed.name(name))
+			}
+		}
 		return
 	}
 	if e.Kind == ExprColumn && len(e.Name) == 1 {
@@ -202,7 +232,14 @@ func (r *resolver) cte(c *CTE, recursive bool, parent *scope, ctes *cteScope) *c
 	if (recursive || selfReference(c)) && setOpOf(c.Query) != nil {
 		return r.recursiveCTE(c, parent, ctes)
 	}
+	if !recursive {
+		r.rename(c.Query, c.Columns)
+	}
 	rel := r.query(c.Query, parent, ctes)
+	r.renames = nil
+	if r.on() && len(c.Columns) > 0 && !recursive {
+		r.ed.dropList(c.Name.Span.End, c.Columns)
+	}
 	rel = renamed(rel, c.Columns)
 	return &cteScope{parent: ctes, name: c.Name, rel: rel}
 }
@@ -361,11 +398,11 @@ func (r *resolver) body(b Body, parent *scope, ctes *cteScope) (*relation, *scop
 // setOp merges operands by position, or by name.
 func (r *resolver) setOp(set *SetOp, parent *scope, ctes *cteScope) *relation {
 	var operands []Body // left-deep chains are walked without recursion
-	var byName []bool
+	var steps []*SetOp
 	node := set
 	for {
 		operands = append(operands, node.Right)
-		byName = append(byName, node.ByName)
+		steps = append(steps, node)
 		left, ok := node.Left.(*SetOp)
 		if !ok {
 			operands = append(operands, node.Left)
@@ -376,8 +413,8 @@ func (r *resolver) setOp(set *SetOp, parent *scope, ctes *cteScope) *relation {
 	rel, _ := r.body(operands[len(operands)-1], parent, ctes)
 	for i := len(operands) - 2; i >= 0; i-- {
 		right, _ := r.body(operands[i], parent, ctes)
-		if byName[i] {
-			rel = r.unionByName(rel, right)
+		if steps[i].ByName {
+			rel = r.byName(steps[i], rel, right)
 		} else {
 			rel = r.unionByPlace(rel, right)
 		}
@@ -428,6 +465,42 @@ func firstStar(cols []outputColumn) int {
 		}
 	}
 	return -1
+}
+
+// byName merges operands by the names of their columns: those of both sides,
+// of the left one or of either, as the operation's side says.
+func (r *resolver) byName(set *SetOp, left, right *relation) *relation {
+	out := r.unionByName(left, right)
+	side := set.Side
+	if len(set.On) == 0 && (side == "" || side == "full") || firstStar(out.columns) >= 0 {
+		return out
+	}
+	has := func(list []outputColumn, id Ident) bool {
+		return slices.ContainsFunc(list, func(c outputColumn) bool { return matchName(r.t.names, id, c.name) })
+	}
+	var columns []outputColumn
+	take := func(c outputColumn) {
+		switch {
+		case side == "inner" && len(set.On) == 0 && !has(right.columns, c.name):
+		case side == "left" && !has(left.columns, c.name):
+		case side == "inner" && !has(left.columns, c.name):
+		default:
+			columns = append(columns, c)
+		}
+	}
+	if len(set.On) == 0 {
+		for _, c := range out.columns {
+			take(c)
+		}
+	} else {
+		for _, id := range set.On {
+			if i := slices.IndexFunc(out.columns, func(c outputColumn) bool { return matchName(r.t.names, id, c.name) }); i >= 0 {
+				take(out.columns[i])
+			}
+		}
+	}
+	out.columns = columns
+	return out
 }
 
 func (r *resolver) unionByName(left, right *relation) *relation {
@@ -482,6 +555,56 @@ func (r *resolver) valuesName(i int) string {
 	return "column" + strconv.Itoa(i+1)
 }
 
+// renames hands the names of a column list on to the items of a SELECT.
+type renames struct {
+	body  *Select
+	names []Ident
+}
+
+// rename notes the names that a column list gives to a query's outputs.
+func (r *resolver) rename(q *Query, names []Ident) {
+	r.renames = nil
+	if !r.on() || len(names) == 0 || q == nil {
+		return
+	}
+	body := q.Body
+	for {
+		switch b := body.(type) {
+		case *SetOp:
+			body = b.Left
+			continue
+		case *Query:
+			body = b.Body
+			continue
+		case *Select:
+			r.renames = &renames{b, names}
+		}
+		return
+	}
+}
+
+// renaming is the name that a column list gives to an item, or nil.
+func (r *resolver) renaming(place int, item SelectItem) *Ident {
+	if r.renames == nil || r.current != r.renames.body || place >= len(r.renames.names) || item.Expr.Kind == ExprStar {
+		return nil
+	}
+	return &r.renames.names[place]
+}
+
+// ordinal is the item that a number in GROUP BY means, or nil.
+func ordinal(e *Expr, items []SelectItem) *SelectItem {
+	n, err := strconv.Atoi(e.Text)
+	if err != nil || n < 1 || n > len(items) {
+		return nil
+	}
+	for i := range n {
+		if items[i].Expr.Kind == ExprStar {
+			return nil
+		}
+	}
+	return &items[n-1]
+}
+
 func (r *resolver) selectBody(s *Select, parent *scope, ctes *cteScope) (*relation, *scope) {
 	sc := &scope{parent: parent, ctes: ctes, windows: s.Windows}
 	for _, t := range s.From {
@@ -489,6 +612,9 @@ func (r *resolver) selectBody(s *Select, parent *scope, ctes *cteScope) (*relati
 	}
 	rel := &relation{}
 	r.unnamed = 0
+	outer := r.current
+	r.current = s
+	defer func() { r.current = outer }()
 	var aliases []outputColumn
 	for _, item := range s.Items {
 		var cols []outputColumn
@@ -510,18 +636,24 @@ func (r *resolver) selectBody(s *Select, parent *scope, ctes *cteScope) (*relati
 				rel.blind = true // {{snippet: columns}} may stand for any columns
 			}
 		}
-		rel.columns = append(rel.columns, cols...)
-		for _, c := range cols {
+		if r.on() && !s.AsStruct {
+			r.ed.item(item, cols, len(rel.columns), r.renaming(len(rel.columns), item))
+		}
+		for i := range cols {
+			c := cols[i]
+			cols[i].via, cols[i].before, cols[i].replaced, cols[i].merged = nil, nil, nil, nil
 			if item.Alias != nil || r.t.aliasFirst {
+				c.expr = item.Expr
 				aliases = append(aliases, c)
 			}
 		}
+		rel.columns = append(rel.columns, cols...)
 	}
 	// Clauses after the list: columns first, then aliases.
 	after := &scope{parent: parent, relations: sc.relations, ctes: ctes, windows: s.Windows}
 	withAliases := &scope{parent: parent, relations: sc.relations, ctes: ctes, windows: s.Windows, aliases: aliases}
 	where := after
-	if r.t.lateralAlias {
+	if r.t.lateralAlias || r.d == Generic { // where nothing else has the name
 		where = withAliases
 	}
 	for _, e := range s.DistinctOn {
@@ -537,6 +669,9 @@ func (r *resolver) selectBody(s *Select, parent *scope, ctes *cteScope) (*relati
 	}
 	for _, e := range s.GroupBy {
 		if e.Kind == ExprLiteral {
+			if item := ordinal(e, s.Items); item != nil && r.on() && item.Expr.Kind != ExprLiteral && item.Expr.Kind != ExprStar && item.Expr.Kind != ExprQuery {
+				r.ed.edits = append(r.ed.edits, edit{span: e.Span, expr: item.Expr.Span})
+			}
 			continue
 		}
 		r.expr(e, withAliases, UseGroup)

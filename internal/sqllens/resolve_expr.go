@@ -207,7 +207,11 @@ func (r *resolver) column(e *Expr, sc *scope, use Use) sourceSet {
 			}
 		}
 	}
+	r.hit = hit{}
 	sources, _, ok := r.lookup(e, sc)
+	if r.on() {
+		r.ed.column(e, r.hit)
+	}
 	if !ok {
 		return nil
 	}
@@ -396,6 +400,9 @@ func (r *resolver) columnOf(rel *relation, path []Ident, e *Expr) (sourceSet, []
 func (r *resolver) unqualified(path []Ident, s *scope, e *Expr) (sources sourceSet, fields []outputColumn, found, stop bool) {
 	id := path[0]
 	take := func(c *outputColumn) (sourceSet, []outputColumn, bool, bool) {
+		if r.hit.rel == nil {
+			r.hit.alias = c.expr
+		}
 		sources, fields := r.descend(c, path[1:])
 		return sources, fields, true, true
 	}
@@ -405,12 +412,15 @@ func (r *resolver) unqualified(path []Ident, s *scope, e *Expr) (sources sourceS
 		}
 	}
 	var hits []*outputColumn
+	var owner *relation
 	for _, rel := range s.relations {
 		if c, n := rel.find(r.t.names, id); n > 0 && !c.hidden {
 			hits = append(hits, c)
+			owner = rel
 		}
 	}
 	if len(hits) == 1 {
+		r.hit = hit{rel: owner, merged: hits[0].merged}
 		return take(hits[0])
 	}
 	if len(hits) > 1 {
@@ -459,12 +469,18 @@ func (r *resolver) unqualified(path []Ident, s *scope, e *Expr) (sources sourceS
 		if c := aliasOf(r.t.names, s.aliases, id); c != nil && s.knownOnlyAsAlias() {
 			return take(c)
 		}
+		for _, rel := range s.relations {
+			if len(rel.open) > 0 {
+				r.hit.rel = rel
+			}
+		}
 		return sourceSet{{open[0], id.Text}}, nil, true, true
 	}
 	// a column of an outer scope that is known for certain beats a guess
 	for p := s.parent; p != nil; p = p.parent {
 		for _, rel := range p.relations {
 			if c, n := rel.find(r.t.names, id); n == 1 && !c.star {
+				r.hit.rel = rel
 				return take(c)
 			}
 		}

@@ -18,7 +18,11 @@ func (r *resolver) table(t *Table, sc *scope) {
 		r.join(t, sc)
 		return
 	case TableName:
-		sc.relations = append(sc.relations, r.namedTable(t, sc))
+		rel := r.namedTable(t, sc)
+		if r.on() {
+			r.ed.tableName(t, rel)
+		}
+		sc.relations = append(sc.relations, rel)
 		return
 	}
 	var rel *relation
@@ -30,8 +34,13 @@ func (r *resolver) table(t *Table, sc *scope) {
 		if t.Lateral {
 			parent = sc
 		}
+		r.rename(t.Query, t.AliasCols)
 		inner := r.query(t.Query, parent, sc.ctes)
 		r.joining = joining
+		if r.renames != nil && r.on() && t.Alias != nil {
+			r.ed.dropList(t.Alias.Span.End, t.AliasCols)
+		}
+		r.renames = nil
 		rel = &relation{columns: visible(inner), open: inner.open, blind: inner.blind}
 	case TableFunc:
 		rel = r.tableFunction(t, sc)
@@ -49,12 +58,15 @@ func (r *resolver) table(t *Table, sc *scope) {
 		rel.alias = *t.Alias
 		rel.path = nil
 	}
+	if r.on() && (t.Kind == TableQuery || t.Kind == TableFunc && !rel.asValue || t.Kind == TableFunc && r.d != BigQuery && !t.Lateral) {
+		r.ed.tableName(t, rel)
+	}
 	if t.Ordinality {
 		rel.columns = append(rel.columns, outputColumn{name: Ident{Text: "ordinality"}})
 	}
 	if len(t.AliasCols) > 0 {
 		named := renamed(rel, t.AliasCols)
-		named.alias, named.path, named.asValue = rel.alias, rel.path, rel.asValue
+		named.alias, named.path, named.asValue, named.given = rel.alias, rel.path, rel.asValue, rel.given
 		if t.Kind == TableFunc {
 			named.blind = false
 		}
@@ -193,11 +205,18 @@ func (r *resolver) join(t *Table, sc *scope) {
 			r.table(j.Right, sc)
 		}
 		r.joining--
-		if j.Natural {
-			r.mergeNatural(sc, start, right)
+		for _, rel := range sc.relations[right:] {
+			rel.outer = j.Join == "full" || j.Join == "right"
 		}
+		if j.Natural {
+			r.mergeNatural(j, sc, start, right)
+		}
+		var conditions []string
 		for _, id := range j.Using {
-			r.mergeUsing(sc, start, right, id)
+			conditions = append(conditions, r.mergeUsing(sc, start, right, id)...)
+		}
+		if r.on() && len(j.Using) > 0 {
+			r.ed.using(j.Using, conditions)
 		}
 		r.usings += len(j.Using) + 1
 		if j.On != nil {
@@ -213,11 +232,12 @@ func (r *resolver) join(t *Table, sc *scope) {
 
 // mergeUsing joins the two columns of a USING entry: the left one stands for
 // both, the right one needs its qualifier.
-func (r *resolver) mergeUsing(sc *scope, start, right int, id Ident) {
+func (r *resolver) mergeUsing(sc *scope, start, right int, id Ident) []string {
 	var left *outputColumn
+	var owner *relation
 	for _, rel := range sc.relations[start:right] {
 		if c, n := rel.find(r.t.names, id); n > 0 && !c.hidden {
-			left = c
+			left, owner = c, rel
 			break
 		}
 	}
@@ -225,14 +245,14 @@ func (r *resolver) mergeUsing(sc *scope, start, right int, id Ident) {
 		for _, rel := range sc.relations[start:right] {
 			if len(rel.open) > 0 {
 				rel.columns = append([]outputColumn{{name: id, sources: openSources(rel, id), added: true}}, rel.columns...)
-				left = &rel.columns[0]
+				left, owner = &rel.columns[0], rel
 				break
 			}
 		}
 	}
 	if left == nil {
 		r.unresolved("unknown_column", id.Text, id.Span)
-		return
+		return nil
 	}
 	for _, s := range left.sources {
 		r.use(s, UseJoin, id.Span)
@@ -252,8 +272,21 @@ func (r *resolver) mergeUsing(sc *scope, start, right int, id Ident) {
 		c.hidden = true
 		left.using = r.usingRank()
 		left.sources = append(sourceSet(nil), left.sources...).add(c.sources...)
-		return
+		if !r.on() {
+			return nil
+		}
+		if left.merged == nil {
+			left.merged = []string{r.ed.qualifier(owner) + r.ed.name(id)}
+		}
+		mine := r.ed.qualifier(rel) + r.ed.name(id)
+		value := left.merged[0]
+		if len(left.merged) > 1 && sc.relations[len(sc.relations)-1].outer {
+			value = "COALESCE(" + strings.Join(left.merged, ", ") + ")"
+		}
+		left.merged = append(left.merged[:len(left.merged):len(left.merged)], mine)
+		return []string{value + " = " + mine}
 	}
+	return nil
 }
 
 // usingRank orders merged columns for a star: a later join's columns come
@@ -270,7 +303,7 @@ func openSources(rel *relation, id Ident) sourceSet {
 	return sourceSet{{nil, id.Text}}
 }
 
-func (r *resolver) mergeNatural(sc *scope, start, right int) {
+func (r *resolver) mergeNatural(j *Table, sc *scope, start, right int) {
 	var shared []Ident
 	for _, rel := range sc.relations[start:right] {
 		for _, c := range rel.columns {
@@ -284,8 +317,12 @@ func (r *resolver) mergeNatural(sc *scope, start, right int) {
 			}
 		}
 	}
+	var conditions []string
 	for _, id := range shared {
-		r.mergeUsing(sc, start, right, id)
+		conditions = append(conditions, r.mergeUsing(sc, start, right, id)...)
+	}
+	if r.on() && len(conditions) > 0 {
+		r.ed.natural(j, conditions)
 	}
 }
 
@@ -304,6 +341,9 @@ func (r *resolver) tableFunction(t *Table, sc *scope) *relation {
 					sources = sources.add(c.sources...)
 				}
 				continue
+			}
+			if a.Kind == ExprOp && a.Op == "=" && len(a.Args) == 2 && a.Args[0].Kind == ExprColumn && a.Args[1].Kind == ExprLiteral {
+				continue // an option: read_csv('f', header = true)
 			}
 			sources = sources.add(r.expr(a, sc, UseValue)...)
 		}
@@ -644,7 +684,7 @@ func (r *resolver) star(e *Expr, sc *scope) *relation {
 		out.blind = out.blind || rel.blind
 	}
 	for _, c := range starOrder(relations, len(e.Name) > 0) {
-		if r.steps++; len(out.columns) >= maxColumns || r.steps > maxSteps {
+		if r.steps += 4; len(out.columns) >= maxColumns || r.steps > maxSteps {
 			out.blind = true
 			r.unresolved("too_many_columns", "*", e.Span)
 			break
@@ -654,16 +694,17 @@ func (r *resolver) star(e *Expr, sc *scope) *relation {
 				continue
 			}
 			c.hidden = false
-			for _, rn := range e.Star.Rename {
-				if matchName(r.t.names, rn.From, c.name) {
-					c.name = rn.To
-				}
-			}
 			replaced := false
 			for _, item := range e.Star.Replace {
 				if item.Alias != nil && matchName(r.t.names, *item.Alias, c.name) && !c.star {
-					c = outputColumn{name: c.name, sources: r.expr(item.Expr, sc, UseValue), fields: r.structFields(item.Expr, sc)}
+					c = outputColumn{name: c.name, via: c.via, replaced: item.Expr, sources: r.expr(item.Expr, sc, UseValue), fields: r.structFields(item.Expr, sc)}
 					replaced = true
+				}
+			}
+			for _, rn := range e.Star.Rename {
+				if matchName(r.t.names, rn.From, c.name) {
+					own := c.name
+					c.before, c.name = &own, rn.To
 				}
 			}
 			if !replaced && !c.star {
@@ -713,6 +754,7 @@ func starOrder(relations []*relation, qualified bool) []outputColumn {
 		var merged, rest []outputColumn
 		for _, rel := range relations[i:end] {
 			for _, c := range rel.columns {
+				c.via = rel
 				switch {
 				case c.added || c.hidden && !qualified:
 				case c.using > 0 && !qualified:

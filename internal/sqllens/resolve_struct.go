@@ -184,12 +184,26 @@ func (r *resolver) descend(c *outputColumn, path []Ident) (sourceSet, []outputCo
 
 // structStar expands expression.* into the fields of the expression.
 func (r *resolver) structStar(e, value *Expr, sc *scope) *relation {
+	before := 0
+	if r.on() {
+		before = len(r.ed.edits)
+	}
 	sources := r.expr(value, sc, UseValue)
+	means := r.hit
 	fields := r.structFields(value, sc)
+	r.hit = means
 	if fields == nil {
 		return &relation{columns: []outputColumn{{name: Ident{Text: "*"}, sources: sources, star: true}}, blind: true}
 	}
-	inner := &scope{parent: sc, ctes: sc.ctes, relations: []*relation{{columns: fields}}}
+	via := &relation{columns: fields}
+	if r.on() && value.Kind == ExprColumn {
+		via.given = r.text(value.Span)
+		if r.hit.rel != nil {
+			via.given = r.ed.qualifier(r.hit.rel) + via.given
+		}
+		r.ed.edits = r.ed.edits[:before]
+	}
+	inner := &scope{parent: sc, ctes: sc.ctes, relations: []*relation{via}}
 	r.quiet++
 	out := r.star(&Expr{Kind: ExprStar, Star: &Star{Except: e.Star.Except, Rename: e.Star.Rename}, Span: e.Span}, inner)
 	r.quiet--

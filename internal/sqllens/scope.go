@@ -44,6 +44,12 @@ func sameTable(a, b *TableRef) bool {
 
 // outputColumn is one column of a relation.
 type outputColumn struct {
+	via      *relation // the relation that a star took it from
+	expr     *Expr     // for an alias: what it stands for
+	replaced *Expr     // for a column of a star: what REPLACE puts in its place
+	before   *Ident    // … and its name before RENAME
+	merged   []string  // for a column of USING: its qualified names
+	label    *Ident    // the name that the qualified form gives to an output without one
 	name     Ident
 	sources  sourceSet
 	star     bool           // stands for the unknown columns of its one source table
@@ -52,6 +58,13 @@ type outputColumn struct {
 	added    bool           // stands in for a column of USING among the unknown ones of an open relation
 	using    int            // > 0: merged by USING or NATURAL; higher comes first in a star
 	fields   []outputColumn // what a struct value, or the elements of an array, consist of
+}
+
+// hit is what a name turned out to mean, for the qualified form.
+type hit struct {
+	rel    *relation
+	alias  *Expr
+	merged []string
 }
 
 // relation is what a FROM item, a CTE or a query yields.
@@ -63,8 +76,10 @@ type relation struct {
 	open    []*TableRef // tables whose columns are not known and may be among the columns
 	blind   bool        // columns are not known and belong to no table (function, template tag, file)
 	lateral bool
-	asValue bool // the relation's name is itself a value (UNNEST, table function alias)
-	item    int  // where the FROM item that it belongs to begins in its scope
+	given   string // the name that the qualified form gives to a relation without one
+	outer   bool   // the right side of a right or full join
+	asValue bool   // the relation's name is itself a value (UNNEST, table function alias)
+	item    int    // where the FROM item that it belongs to begins in its scope
 }
 
 // find looks a column up by the case rule. n counts matches that USING did not
@@ -124,6 +139,7 @@ type scope struct {
 	parent    *scope
 	relations []*relation
 	aliases   []outputColumn // select list aliases usable here
+	listed    []outputColumn // the select list, for numbers in ORDER BY
 	ctes      *cteScope
 	windows   []NamedWindow
 	lambdas   []Ident

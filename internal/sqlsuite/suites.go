@@ -14,6 +14,7 @@ func Suites() []Suite {
 		{"sqllineage", SQLLineage},
 		{"teamster", Teamster},
 		{"mozilla", Mozilla},
+		{"rewrites", Rewrites},
 		{"mimic", Mimic},
 		{"parse", Parse},
 	}
