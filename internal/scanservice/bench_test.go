@@ -42,6 +42,13 @@ func TestMain(m *testing.M) {
 		serveFake()
 		return
 	}
+	if dir := os.Getenv(killVariable); dir != "" {
+		if err := scanChild(dir); err != nil {
+			fmt.Println("error", err)
+			os.Exit(1)
+		}
+		return
+	}
 	os.Exit(m.Run())
 }
 

@@ -28,7 +28,7 @@ func (s *Service) Run(ctx context.Context, org store.OrgID, id store.ScanID) err
 	if Finished(sc) {
 		return nil
 	}
-	if s.running(id) != nil {
+	if s.running(id) != nil || s.alive(sc) {
 		return errs.New(errs.Conflict, "scan_running", "This scan runs already.", "")
 	}
 	_, err = s.execute(ctx, org, sc, Request{Connection: sc.ConnectionID, Trigger: sc.Trigger}, nil)
@@ -38,8 +38,13 @@ func (s *Service) Run(ctx context.Context, org store.OrgID, id store.ScanID) err
 	return nil
 }
 
+// alive reports whether somebody seems to be working on a scan right now.
+func (s *Service) alive(sc store.Scan) bool {
+	return sc.State == store.ScanRunning && s.config.Now().Sub(sc.HeartbeatAt) < aliveFor
+}
+
 // RunDirect scans a stored connection in this process and returns the result.
-// It is Conflict while another scan of the connection is under way.
+// It takes over a scan that is queued and is Conflict while one is running.
 func (s *Service) RunDirect(ctx context.Context, org store.OrgID, r Request, progress func(store.ScanProgress)) (*Outcome, error) {
 	if r.Trigger == "" {
 		r.Trigger = TriggerCLI
@@ -51,11 +56,14 @@ func (s *Service) RunDirect(ctx context.Context, org store.OrgID, r Request, pro
 			return err
 		}
 		added, fresh, err := s.insert(ctx, tx, r, now)
-		if err == nil && !fresh {
-			err = errs.New(errs.Conflict, "scan_running", "A scan of this connection is "+string(added.State)+" already.", "Wait until it has ended, or cancel it.")
+		switch {
+		case err != nil:
+			return err
+		case !fresh && added.State != store.ScanQueued:
+			return errs.New(errs.Conflict, "scan_running", "A scan of this connection is running already.", "Wait until it has ended, or cancel it.")
 		}
 		sc = added
-		return err
+		return tx.StartScan(ctx, sc.ID, now)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start scan of connection %s: %w", r.Connection, err)

@@ -65,6 +65,9 @@ const (
 	// staleAfter is how long a running scan may be silent before it is taken
 	// for dead.
 	staleAfter = 2 * time.Minute
+	// aliveFor is how long after its last sign of life nobody else takes a
+	// running scan up. Heartbeats come every second.
+	aliveFor = 15 * time.Second
 	// retryAfter is when a scheduled scan that failed is tried again, at most
 	// retryLimit times in a row.
 	retryAfter = 30 * time.Minute

@@ -291,9 +291,6 @@ func TestQueuedRun(t *testing.T) {
 	if !started || second || again.ID != sc.ID || len(b.queue.jobs) != 1 || b.queue.jobs[0].Scan != sc.ID {
 		t.Fatalf("started %t, then %t; ids %s, %s; jobs %v", started, second, sc.ID, again.ID, b.queue.jobs)
 	}
-	if _, err := b.service.RunDirect(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID}, nil); errs.KindOf(err) != errs.Conflict {
-		t.Errorf("a direct run beside a queued one: %v", err)
-	}
 	updates, err := b.service.Subscribe(t.Context(), b.org, sc.ID)
 	b.must(err)
 	// A second service on the same store sees it only through the store.
@@ -320,6 +317,39 @@ func TestQueuedRun(t *testing.T) {
 	}
 	if list := b.scans(); len(list) != 1 {
 		t.Errorf("a refused start left a scan: %+v", list)
+	}
+}
+
+// TestDirectRunBesideTheQueue takes over what waits and respects what runs.
+func TestDirectRunBesideTheQueue(t *testing.T) {
+	b := newBench(t, setup{fake: func(c *metabasetest.Config) {
+		c.Faults = []metabasetest.Fault{{Route: "/api/card", Kind: metabasetest.FaultHang, Times: 1}}
+	}})
+	sc, _, err := b.service.Start(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID})
+	b.must(err)
+	done := make(chan error, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		_, err := b.service.RunDirect(ctx, b.org, scanservice.Request{Connection: b.conn.ID}, nil)
+		done <- err
+	}()
+	for b.fake.RouteCounts()["GET /api/card"] == 0 {
+		if _, err := b.service.Scan(t.Context(), b.org, sc.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.service.RunDirect(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID}, nil); errs.KindOf(err) != errs.Conflict {
+		t.Errorf("a direct run beside a running one: %v", err)
+	}
+	if err := b.service.Run(t.Context(), b.org, sc.ID); errs.KindOf(err) != errs.Conflict {
+		t.Errorf("the job beside the direct run: %v", err)
+	}
+	stop()
+	if err := <-done; err == nil {
+		t.Error("an interrupted direct run must say so")
+	}
+	if list := b.scans(); len(list) != 1 || list[0].State != store.ScanCancelled {
+		t.Errorf("scans: %d, %s", len(list), list[0].State)
 	}
 }
 
@@ -404,6 +434,10 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 		return nil
 	})
 	cards := b.fake.RouteCounts()["GET /api/card"]
+	if err := b.service.Run(t.Context(), b.org, sc.ID); errs.KindOf(err) != errs.Conflict {
+		t.Errorf("taken up while its worker may still be alive: %v", err)
+	}
+	b.later(20 * time.Second)
 	b.must(b.service.Run(t.Context(), b.org, sc.ID))
 	if s := b.scans()[0]; s.State != store.ScanSucceeded || !s.Progress.Resumed {
 		t.Errorf("state %s, resumed %t", s.State, s.Progress.Resumed)
