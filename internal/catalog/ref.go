@@ -98,8 +98,10 @@ func isNumber(s string) bool {
 // RootCollectionID is the id of "Our analytics", the collection that has no row.
 const RootCollectionID = "root"
 
-var partEscaper = strings.NewReplacer("%", "%25", "/", "%2F")
-var partUnescaper = strings.NewReplacer("%25", "%", "%2F", "/")
+var (
+	partEscaper   = strings.NewReplacer("%", "%25", "/", "%2F")
+	partUnescaper = strings.NewReplacer("%25", "%", "%2F", "/")
+)
 
 // TableID builds the natural id <database>/<schema>/<table>. A slash inside a
 // part is written %2F (and a per cent sign %25, so that ids stay unambiguous);

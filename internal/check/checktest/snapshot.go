@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/check"
@@ -282,7 +282,11 @@ func Decode(text []byte) (*Case, error) {
 	asJSON := []byte("{}")
 	if len(bytes.TrimSpace(text)) > 0 {
 		var err error
-		if asJSON, err = yaml.YAMLToJSON(text); err != nil {
+		var value any
+		if err = yaml.Unmarshal(text, &value); err == nil {
+			asJSON, err = json.Marshal(value)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("read snapshot: %w", err)
 		}
 	}
