@@ -40,7 +40,7 @@ func appendDocIDs(b []byte, list docIDs) []byte {
 	b = binary.AppendUvarint(b, uint64(len(list)))
 	var last int64
 	for _, id := range list {
-		b = binary.AppendUvarint(b, uint64(id-last)) //nolint:gosec // sorted, not negative
+		b = binary.AppendUvarint(b, uint64(id-last))
 		last = id
 	}
 	return b
@@ -56,7 +56,7 @@ func (k bucket) encode() []byte {
 		for shared < len(last) && shared < len(word) && last[shared] == word[shared] {
 			shared++
 		}
-		b = binary.AppendUvarint(b, uint64(shared)) //nolint:gosec // a length
+		b = binary.AppendUvarint(b, uint64(shared))
 		b = binary.AppendUvarint(b, uint64(len(word)-shared))
 		b = append(b, word[shared:]...)
 		b = appendDocIDs(b, k[word].all)
@@ -106,7 +106,7 @@ func (r *bucketReader) list(each func(id int64)) {
 		if r.bad {
 			return
 		}
-		last += int64(r.uvarint()) //nolint:gosec // as written
+		last += int64(r.uvarint())
 		if each != nil {
 			each(last)
 		}

@@ -231,7 +231,7 @@ func TestKilledWhileCommitting(t *testing.T) {
 	w.Conn = w.NewConnection("Main")
 	whole := 0
 	for i := range kills {
-		cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this test itself
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
 		cmd.Env = append(os.Environ(), committerEnv+"="+dir+"|"+string(w.Org)+"|"+string(w.Conn))
 		cmd.Stdin = strings.NewReader(set.Text().Expose())
 		cmd.Stderr = os.Stderr

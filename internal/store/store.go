@@ -184,17 +184,23 @@ func (s *Store) Compact(ctx context.Context) error {
 		return nil
 	}
 	for _, pragma := range []string{`PRAGMA incremental_vacuum`, `PRAGMA wal_checkpoint(TRUNCATE)`} {
-		rows, err := s.write.QueryContext(ctx, pragma)
-		if err != nil {
-			return s.translate(fmt.Errorf("compact the database: %w", err))
-		}
-		for rows.Next() { // each step gives one page back
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		if err := drain(ctx, s.write, pragma); err != nil {
 			return s.translate(fmt.Errorf("compact the database: %w", err))
 		}
 	}
 	return nil
+}
+
+// drain runs a pragma that does a part of its work with each row it returns.
+func drain(ctx context.Context, db *sql.DB, pragma string) error {
+	rows, err := db.QueryContext(ctx, pragma)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() { // nothing to read
+	}
+	return rows.Err()
 }
 
 // dataKey unwraps an organization's key, once per stored form.
