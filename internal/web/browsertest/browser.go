@@ -184,6 +184,11 @@ func (p *Page) See(selector string) {
 // Until waits until an expression of the page is true.
 func (p *Page) Until(expression string) {
 	p.t.Helper()
+	p.until(expression, patience)
+}
+
+func (p *Page) until(expression string, patience time.Duration) {
+	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	tick := time.NewTicker(30 * time.Millisecond)

@@ -1,6 +1,9 @@
 package browsertest
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Setup is what a walk through the first run needs to know.
 type Setup struct {
@@ -57,7 +60,7 @@ func (p *Page) FirstRun(s Setup) (conn string) {
 	if s.Started != nil {
 		s.Started(p)
 	}
-	p.Until("document.querySelector('[data-testid=see-results].primary') !== null")
+	p.until("document.querySelector('[data-testid=see-results].primary') !== null", 90*time.Second)
 	p.Shot("setup-scan-done")
 	p.Axe("setup-scan-done")
 	p.Load("[data-testid=see-results]")

@@ -1,6 +1,7 @@
 package scans
 
 import (
+	"strings"
 	"time"
 
 	"github.com/metalens/metalens/internal/store"
@@ -15,6 +16,7 @@ type Progress struct {
 	Percent  int // -1 when not known
 	Elapsed  string
 	ETA      string // empty when not known
+	Requests string // "31 requests", while running; empty when not known
 	Stopping bool   // cancel was asked
 	Steps    []Step
 	Error    string
@@ -44,13 +46,28 @@ func (p Progress) Title() string {
 	return "Failed"
 }
 
+// Times says how long it has taken, how long it will, and how much was asked.
+func (p Progress) Times() string {
+	var parts []string
+	if p.Elapsed != "" {
+		parts = append(parts, p.Elapsed)
+	}
+	if p.ETA != "" && !p.Stopping {
+		parts = append(parts, "about "+p.ETA+" left")
+	}
+	if p.Requests != "" {
+		parts = append(parts, p.Requests)
+	}
+	return strings.Join(parts, " · ")
+}
+
 // Step is one step of a scan.
 type Step struct {
 	Title string
 	State string
 	Done  int
 	Total int
-	Rate  string // "120 per second", while running
+	Rate  string // "120 per second, 4 s left", while running
 	Note  string
 }
 
@@ -75,9 +92,16 @@ func progressOf(s store.Scan, now time.Time, m *meter) Progress {
 	case p.Live && !s.StartedAt.IsZero():
 		elapsed := now.Sub(s.StartedAt)
 		p.Elapsed = ui.Duration(elapsed)
-		// An estimate before a tenth is done would only jump about.
-		if p.Percent >= 10 && p.Percent < 100 {
+		// The scan's own estimate is best; ours, from the share of steps, would
+		// only jump about before a tenth is done.
+		switch {
+		case s.Progress.ETASeconds > 0:
+			p.ETA = ui.Duration(time.Duration(s.Progress.ETASeconds) * time.Second)
+		case p.Percent >= 10 && p.Percent < 100:
 			p.ETA = ui.Duration((elapsed * time.Duration(100-p.Percent) / time.Duration(p.Percent)).Round(time.Second))
+		}
+		if s.Progress.Requests > 0 {
+			p.Requests = ui.Count(s.Progress.Requests, "request", "requests")
 		}
 	case !p.Live && !s.StartedAt.IsZero() && !s.FinishedAt.IsZero():
 		p.Elapsed = ui.Duration(s.FinishedAt.Sub(s.StartedAt))
@@ -86,6 +110,13 @@ func progressOf(s store.Scan, now time.Time, m *meter) Progress {
 		step := Step{Title: st.Title, State: st.State, Done: st.Done, Total: st.Total, Note: st.Note}
 		if m != nil && st.State == "running" {
 			step.Rate = m.rate(st.Name, st.Done, now)
+		}
+		if p.Live && st.State == "running" && st.ETASeconds > 0 {
+			left := ui.Duration(time.Duration(st.ETASeconds)*time.Second) + " left"
+			if step.Rate != "" {
+				left = step.Rate + ", " + left
+			}
+			step.Rate = left
 		}
 		if !p.Live && (st.State == "running" || st.State == "waiting") {
 			step.State = "skipped"
