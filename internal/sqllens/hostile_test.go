@@ -144,3 +144,52 @@ func TestHostileTextIsLinear(t *testing.T) {
 		}
 	}
 }
+
+func FuzzCanonicalize(f *testing.F) {
+	f.Add("SELECT a, b FROM t JOIN u USING (id) WHERE {{x}} [[AND c = {{y}}]]", uint8(0))
+	f.Add("SELECT ((a)) FROM (SELECT 1 AS a UNION ALL SELECT 2) x WHERE a IN (2, 1) AND NOT b IS NULL", uint8(1))
+	f.Add("WITH c AS (SELECT 1 AS n) SELECT n::int, cast(n AS text) FROM c GROUP BY 1, 2 ORDER BY n DESC", uint8(2))
+	dialects := sqllens.Dialects()
+	f.Fuzz(func(t *testing.T, sql string, pick uint8) {
+		if len(sql) > 4096 {
+			return
+		}
+		d := dialects[int(pick)%len(dialects)]
+		a, b := sqllens.Canonicalize(sql, d), sqllens.Canonicalize(sql, d)
+		if a.Text != b.Text || a.Fingerprints != b.Fingerprints {
+			t.Fatalf("two answers for one text:\n%s\n%s", a.Text, b.Text)
+		}
+		if sqllens.Recovered(sql, d) && a.Fingerprints.Equivalent != a.Fingerprints.Exact {
+			t.Fatal("text that was not understood is compared by meaning")
+		}
+	})
+}
+
+func FuzzInspect(f *testing.F) {
+	f.Add("SELECT *, s.* FROM (SELECT STRUCT(a AS b) AS s FROM orders) NATURAL JOIN orders o", uint8(3))
+	f.Add("SELECT * REPLACE (id + 1 AS id) FROM orders JOIN orders b USING (id) GROUP BY 1 ORDER BY 2", uint8(7))
+	f.Add("FROM orders |> EXTEND 1 AS a |> JOIN orders USING (id) |> PIVOT (sum(a) FOR b IN (1))", uint8(3))
+	dialects := sqllens.Dialects()
+	schema := &sqllens.InspectSchema{Tables: []sqllens.InspectTable{{Name: "orders", Columns: []sqllens.InspectColumn{{Name: "id"}, {Name: "a"}}}}}
+	f.Fuzz(func(t *testing.T, sql string, pick uint8) {
+		if len(sql) > 4096 {
+			return
+		}
+		d := dialects[int(pick)%len(dialects)]
+		a := sqllens.Inspect(sqllens.InspectRequest{Dialect: string(d), SQL: sql, Schema: schema})
+		inside := func(s [2]int) {
+			if s[0] < 0 || s[1] > len(sql) || s[0] > s[1] {
+				t.Fatalf("span %v outside of %d bytes", s, len(sql))
+			}
+		}
+		for _, st := range a.Statements {
+			inside(st.Span)
+			for _, x := range st.Tables {
+				inside(x.Span)
+			}
+			for _, x := range st.Columns {
+				inside(x.Span)
+			}
+		}
+	})
+}

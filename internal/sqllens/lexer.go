@@ -67,9 +67,8 @@ func lex(src string, d Dialect, optional bool) *lexer {
 func (l *lexer) run() {
 	glued := false
 	for {
-		before := l.pos
 		l.skipSpace()
-		glued = before == l.pos && before > 0
+		glued = len(l.tokens) > 0 && l.tokens[len(l.tokens)-1].end == l.pos
 		if l.pos >= len(l.src) {
 			break
 		}

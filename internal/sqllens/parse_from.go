@@ -48,6 +48,9 @@ func (p *parser) joinKind() (kind string, natural, ok bool) {
 		case "natural":
 			natural = true
 		case "inner", "global", "positional", "local":
+			if p.peek(1).isText("directed") {
+				p.next()
+			}
 		case "left", "right", "full", "cross", "semi", "anti", "asof":
 			if t.word == "semi" || t.word == "anti" || t.word == "asof" {
 				if kind != "left" && kind != "right" || t.word != "asof" {
@@ -56,7 +59,13 @@ func (p *parser) joinKind() (kind string, natural, ok bool) {
 			} else {
 				kind = t.word
 			}
+			if p.peek(1).isText("directed") {
+				p.next()
+			}
 		case "outer":
+			if p.peek(1).isText("directed") {
+				p.next()
+			}
 			if p.peek(1).isWord("apply") {
 				p.next()
 				p.next()

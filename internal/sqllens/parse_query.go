@@ -443,6 +443,7 @@ func (p *parser) selectItems() []SelectItem {
 func (p *parser) selectEnds() bool {
 	t := p.cur()
 	return t.kind == tokEOF || t.isOp(")") || t.isOp(";") || t.isOp("|>") || t.isOp("}") || t.word != "" && reserved[t.word] || p.pos >= p.stmtEnd ||
+		t.isWord("insert") && p.peek(1).isWord("into", "overwrite") ||
 		t.isWord("bulk", "qualify", "window", "prewhere", "format", "settings", "distribute", "cluster", "sort", "go", "do", "array", "sample", "lock", "procedure", "returning", "then") || p.t.semicolonless && t.kind == tokWord
 }
 
@@ -523,6 +524,9 @@ func (p *parser) alias() *Ident {
 		return nil
 	}
 	t := p.cur()
+	if t.isWord("insert") && p.peek(1).isWord("into", "overwrite") { // FROM t INSERT … SELECT … INSERT …
+		return nil
+	}
 	switch {
 	case t.kind == tokQuoted,
 		t.kind == tokString && (t.quote == '\'' || t.quote == '"'),

@@ -170,6 +170,13 @@ func (p *parser) withStatement(st *Statement) {
 		st.DML.With = append(holder.With, st.DML.With...)
 		return
 	}
+	if p.is("create") { // WITH … CREATE TABLE … AS
+		p.create(st)
+		if st.DML != nil {
+			st.DML.With = append(holder.With, st.DML.With...)
+		}
+		return
+	}
 	p.pos = save
 	p.problems = p.problems[:before]
 	st.Kind, st.Verb = StatementSelect, "select"

@@ -64,7 +64,7 @@ func (e *editor) name(id Ident) string {
 // qualifier is how columns of a relation are prefixed; a relation without a
 // name gets one.
 func (e *editor) qualifier(rel *relation) string {
-	if rel.asValue && (e.d == BigQuery || rel.lateral) {
+	if rel.asValue && e.d == BigQuery {
 		return ""
 	}
 	if rel.alias.Text == "" {
@@ -77,12 +77,13 @@ func (e *editor) qualifier(rel *relation) string {
 }
 
 // column qualifies a column that stands without its table.
-func (e *editor) column(expr *Expr, hit hit) {
+func (e *editor) column(expr *Expr, hit hit, use Use) {
 	at := expr.Name[0].Span
 	if at == (Span{}) {
 		return
 	}
 	switch {
+	case hit.alias != nil && use == UseGroup && (hit.alias.Kind == ExprLiteral || aggregates(hit.alias)):
 	case hit.alias != nil:
 		e.edits = append(e.edits, edit{span: at, expr: hit.alias.Span, paren: hit.alias.Kind == ExprOp})
 	case len(hit.merged) > 1:
@@ -132,6 +133,22 @@ func (e *editor) natural(j *Table, conditions []string) {
 	at += j.Left.Span.End
 	e.replace(Span{at, at + len("natural ")}, "")
 	e.insert(j.Right.Span.End, " ON "+strings.Join(conditions, " AND "))
+}
+
+// aggregates says whether an expression holds an aggregate, which GROUP BY
+// cannot.
+func aggregates(x *Expr) bool {
+	found := false
+	walkExpr(x, func(e *Expr) {
+		if e.Kind != ExprFunc || len(e.Name) != 1 {
+			return
+		}
+		switch strings.ToLower(e.Name[0].Text) {
+		case "sum", "count", "avg", "min", "max", "array_agg", "string_agg", "listagg", "group_concat", "any_value", "stddev", "variance":
+			found = true
+		}
+	})
+	return found
 }
 
 // tableName gives a FROM item an alias when it has none.

@@ -14,6 +14,7 @@ type resolver struct {
 	out     *Lineage
 	created map[string]*relation // temporary tables made earlier in the same text
 	quiet   int                  // > 0: names are looked up without recording uses (second passes)
+	muted   int                  // > 0: names that mean nothing are not reported
 	depth   int
 	steps   int
 	src     string               // the text, for names made of it
@@ -141,7 +142,7 @@ func (r *resolver) outputs(rel *relation, target *TableRef, names []Ident) {
 }
 
 func (r *resolver) unresolved(reason, detail string, span Span) {
-	if r.quiet == 0 && len(r.out.Unresolved) < 200 {
+	if r.quiet == 0 && r.muted == 0 && len(r.out.Unresolved) < 200 {
 		r.out.Unresolved = append(r.out.Unresolved, Unresolved{reason, detail, span})
 	}
 }
@@ -209,7 +210,8 @@ func (r *resolver) orderExpr(e *Expr, sc *scope) {
 	}
 	if e.Kind == ExprColumn && len(e.Name) == 1 {
 		for i := range sc.aliases {
-			if !sc.aliases[i].star && matchName(r.t.names, e.Name[0], sc.aliases[i].name) {
+			c := &sc.aliases[i]
+			if !c.star && (matchName(r.t.names, e.Name[0], c.name) || c.label != nil && matchName(r.t.names, e.Name[0], *c.label)) {
 				for _, s := range sc.aliases[i].sources {
 					r.use(s, UseOrder, e.Span)
 				}
@@ -223,8 +225,11 @@ func (r *resolver) orderExpr(e *Expr, sc *scope) {
 // cte resolves one WITH entry and answers with the extended chain.
 func (r *resolver) cte(c *CTE, recursive bool, parent *scope, ctes *cteScope) *cteScope {
 	if c.Expr != nil { // ClickHouse: WITH expression AS name
-		sources := r.expr(c.Expr, &scope{parent: parent, ctes: ctes}, UseValue)
-		return &cteScope{parent: ctes, name: c.Name, scalar: true, rel: &relation{columns: []outputColumn{{name: c.Name, sources: sources}}}}
+		// It means the columns of where it is used; here only its tables count.
+		r.muted++
+		r.expr(c.Expr, &scope{parent: parent, ctes: ctes}, "")
+		r.muted--
+		return &cteScope{parent: ctes, name: c.Name, scalar: c.Expr, rel: &relation{blind: true}}
 	}
 	if c.Query == nil {
 		return &cteScope{parent: ctes, name: c.Name, rel: &relation{blind: true}}
@@ -232,9 +237,7 @@ func (r *resolver) cte(c *CTE, recursive bool, parent *scope, ctes *cteScope) *c
 	if (recursive || selfReference(c)) && setOpOf(c.Query) != nil {
 		return r.recursiveCTE(c, parent, ctes)
 	}
-	if !recursive {
-		r.rename(c.Query, c.Columns)
-	}
+	r.rename(c.Query, c.Columns)
 	rel := r.query(c.Query, parent, ctes)
 	r.renames = nil
 	if r.on() && len(c.Columns) > 0 && !recursive {
@@ -747,7 +750,7 @@ func (r *resolver) tableUse(t *Table, write bool) *TableRef {
 	}
 	if ambiguous {
 		r.unresolved("ambiguous_table", pathText(t.Name), t.Span)
-	} else if entry == nil && r.schema.knowsTables() && !write && !system {
+	} else if entry == nil && r.schema.knowsTables() && !write && !system && r.created[tableKey(t.Name)] == nil {
 		r.unresolved("unknown_table", pathText(t.Name), t.Span)
 	}
 	if r.quiet == 0 {

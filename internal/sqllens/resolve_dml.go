@@ -66,12 +66,8 @@ func (r *resolver) insert(d *DML, ctes *cteScope, top bool) *relation {
 	if d.Where != nil {
 		r.expr(d.Where, sc, UseFilter)
 	}
-	for _, item := range d.Returning {
-		if item.Expr.Kind == ExprStar {
-			result = r.star(item.Expr, sc)
-			continue
-		}
-		result.columns = append(result.columns, outputColumn{name: r.itemName(item, 0), sources: r.expr(item.Expr, sc, UseValue)})
+	if len(d.Returning) > 0 {
+		result = r.returning(d, sc)
 	}
 	return result
 }
@@ -146,12 +142,26 @@ func (r *resolver) update(d *DML, ctes *cteScope, top bool) *relation {
 	if d.Where != nil {
 		r.expr(d.Where, sc, UseFilter)
 	}
-	for _, item := range d.Returning {
-		if item.Expr.Kind != ExprStar {
-			r.expr(item.Expr, sc, UseValue)
-		}
+	return r.returning(d, sc)
+}
+
+// returning is what RETURNING yields.
+func (r *resolver) returning(d *DML, sc *scope) *relation {
+	if len(d.Returning) == 0 {
+		return &relation{blind: true}
 	}
-	return &relation{blind: true}
+	rel := &relation{}
+	for _, item := range d.Returning {
+		if item.Expr.Kind == ExprStar {
+			star := r.itemStar(item.Expr, sc)
+			rel.columns = append(rel.columns, star.columns...)
+			rel.open = append(rel.open, star.open...)
+			continue
+		}
+		sources := r.expr(item.Expr, sc, UseValue)
+		rel.columns = append(rel.columns, outputColumn{name: r.itemName(item, len(rel.columns)), sources: sources})
+	}
+	return rel
 }
 
 // writtenTable puts the target of an UPDATE into scope and records the write.
@@ -252,7 +262,7 @@ func (r *resolver) deleteFrom(d *DML, ctes *cteScope) *relation {
 	if d.Where != nil {
 		r.expr(d.Where, sc, UseFilter)
 	}
-	return &relation{blind: true}
+	return r.returning(d, sc)
 }
 
 func (r *resolver) merge(d *DML, ctes *cteScope, top bool) *relation {

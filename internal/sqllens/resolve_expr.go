@@ -210,7 +210,7 @@ func (r *resolver) column(e *Expr, sc *scope, use Use) sourceSet {
 	r.hit = hit{}
 	sources, _, ok := r.lookup(e, sc)
 	if r.on() {
-		r.ed.column(e, r.hit)
+		r.ed.column(e, r.hit, use)
 	}
 	if !ok {
 		return nil
@@ -237,6 +237,11 @@ func (r *resolver) lookup(e *Expr, sc *scope) (sourceSet, []outputColumn, bool) 
 		}
 		return r.columnOf(rel, path[n:], e)
 	}
+	if c := sc.ctes.find(r.cteRule(), path[0]); c != nil && c.scalar != nil {
+		inner := *sc
+		inner.ctes = c.parent
+		return r.expr(c.scalar, &inner, UseValue), r.structFields(c.scalar, &inner), true
+	}
 	// column, or column.field
 	for s := sc; s != nil; s = s.parent {
 		sources, fields, found, stop := r.unqualified(path, s, e)
@@ -250,10 +255,6 @@ func (r *resolver) lookup(e *Expr, sc *scope) (sourceSet, []outputColumn, bool) 
 	if len(path) == 1 {
 		if r.niladic(path[0]) {
 			return nil, nil, false
-		}
-		if c := sc.ctes.find(r.t.names, path[0]); c != nil && c.scalar {
-			sources, fields := r.descend(&c.rel.columns[0], nil)
-			return sources, fields, true
 		}
 		// the name of a relation as a whole row
 		for s := sc; s != nil; s = s.parent {
@@ -326,6 +327,9 @@ func (r *resolver) qualified(path []Ident, sc *scope) *relation {
 			if rel.path == nil && rel.table == nil {
 				continue
 			}
+			if r.tellsSchema(rel, path) {
+				return rel
+			}
 			if rel.path != nil && suffixMatches(rule, path, rel.path) {
 				return rel
 			}
@@ -335,6 +339,21 @@ func (r *resolver) qualified(path []Ident, sc *scope) *relation {
 		}
 	}
 	return nil
+}
+
+// tellsSchema takes schema.table in front of a column for a table that FROM
+// names alone when nothing else says its schema.
+func (r *resolver) tellsSchema(rel *relation, path []Ident) bool {
+	if len(path) != 2 || len(rel.path) != 1 || rel.table == nil || rel.table.Schema != "" || rel.table.Catalog != "" || !matchName(insensitive, path[1], rel.path[0]) {
+		return false
+	}
+	for i := range r.out.Tables {
+		if t := &r.out.Tables[i]; t.Span.Start == rel.path[0].Span.Start && t.Table == *rel.table {
+			t.Table.Schema = path[0].Text
+		}
+	}
+	rel.table.Schema = path[0].Text
+	return true
 }
 
 // matches compares a qualifier with the completed name of a table that stands

@@ -76,6 +76,9 @@ func (r *resolver) table(t *Table, sc *scope) {
 		rel.columns = append(rel.columns, outputColumn{name: *t.Offset})
 	}
 	rel.lateral = t.Lateral
+	if t.Kind == TableFunc && t.Lateral && t.Alias == nil {
+		rel.alias = Ident{} // the columns of a lateral view without a name
+	}
 	sc.relations = append(sc.relations, rel)
 }
 
@@ -213,9 +216,13 @@ func (r *resolver) join(t *Table, sc *scope) {
 		}
 		var conditions []string
 		for _, id := range j.Using {
+			if j.Join == "semi" || j.Join == "anti" {
+				conditions = append(conditions, r.semiUsing(sc, start, right, id)...)
+				continue
+			}
 			conditions = append(conditions, r.mergeUsing(sc, start, right, id)...)
 		}
-		if r.on() && len(j.Using) > 0 {
+		if r.on() && len(conditions) > 0 {
 			r.ed.using(j.Using, conditions)
 		}
 		r.usings += len(j.Using) + 1
@@ -228,6 +235,33 @@ func (r *resolver) join(t *Table, sc *scope) {
 			}
 		}
 	}
+}
+
+// semiUsing records the columns of USING in a semi or anti join, which yields
+// nothing of its right side.
+func (r *resolver) semiUsing(sc *scope, start, right int, id Ident) []string {
+	var names []string
+	for _, side := range [][]*relation{sc.relations[start:right], sc.relations[right:]} {
+		for _, rel := range side {
+			sources := openSources(rel, id)
+			if c, n := rel.find(r.t.names, id); n > 0 {
+				sources = c.sources
+			} else if len(rel.open) == 0 {
+				continue
+			}
+			for _, s := range sources {
+				r.use(s, UseJoin, id.Span)
+			}
+			if r.on() {
+				names = append(names, r.ed.qualifier(rel)+r.ed.name(id))
+			}
+			break
+		}
+	}
+	if len(names) != 2 {
+		return nil
+	}
+	return []string{names[0] + " = " + names[1]}
 }
 
 // mergeUsing joins the two columns of a USING entry: the left one stands for
@@ -504,7 +538,12 @@ func (r *resolver) pivot(t *Table, sc *scope) *relation {
 		inner.relations = append(inner.relations[:0], sc.relations...)
 	}
 	base := r.star(&Expr{Kind: ExprStar, Star: &Star{}, Span: t.Span}, inner)
+	ed := r.ed // names inside stand for themselves
+	defer func() { r.ed = ed }()
 	pv := t.Pivot
+	if pv != nil && pv.Unpivot {
+		r.ed = nil
+	}
 	if pv == nil {
 		return base
 	}

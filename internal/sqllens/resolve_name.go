@@ -39,6 +39,10 @@ func (r *resolver) exprName(e *Expr, place int) Ident {
 		return Ident{Text: "_col" + strconv.Itoa(place)}
 	case TSQL:
 		return Ident{}
+	case MySQL, MariaDB:
+		if e.Kind == ExprLiteral && e.Op == "string" && len(e.Text) >= 2 {
+			return Ident{Text: shorten(e.Text[1 : len(e.Text)-1])}
+		}
 	case Spark, Databricks:
 		if e.Kind == ExprCast && len(e.Args) == 1 && e.Args[0].Kind == ExprColumn {
 			return r.exprName(e.Args[0], place)

@@ -197,7 +197,7 @@ func (r *resolver) structStar(e, value *Expr, sc *scope) *relation {
 	}
 	via := &relation{columns: fields}
 	if r.on() && value.Kind == ExprColumn {
-		via.given = r.text(value.Span)
+		via.given = r.text(value.Name[0].Span.join(value.Name[len(value.Name)-1].Span))
 		if r.hit.rel != nil {
 			via.given = r.ed.qualifier(r.hit.rel) + via.given
 		}

@@ -150,7 +150,7 @@ type cteScope struct {
 	parent *cteScope
 	name   Ident
 	rel    *relation
-	scalar bool
+	scalar *Expr // ClickHouse: WITH expression AS name
 }
 
 func (c *cteScope) find(rule caseRule, id Ident) *cteScope {
