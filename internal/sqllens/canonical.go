@@ -142,7 +142,7 @@ func (p *printer) stray(at int) {
 type piece struct {
 	span  Span
 	from  bool // a FROM item: a comma between two of them is a cross join
-	print func(env *names) string
+	write func(env *names) string
 }
 
 // first is the index of the first word at or behind a place of the text.
@@ -179,7 +179,7 @@ func (p *printer) list(i, j int, parts []piece, env *names) []string {
 			if n := len(out); part.from && wasFrom && n > 0 && out[n-1] == "," {
 				out[n-1] = "cross join"
 			}
-			if text := p.optional(i, end, func() string { return part.print(env) }); text != "" {
+			if text := p.optional(i, end, func() string { return part.write(env) }); text != "" {
 				out = append(out, text)
 				p.spend(len(text))
 			}
@@ -207,10 +207,10 @@ func (p *printer) spend(n int) {
 
 // optional writes the words [i, j) and marks them when they stand in an
 // optional block that what surrounds them does not stand in.
-func (p *printer) optional(i, j int, print func() string) string {
+func (p *printer) optional(i, j int, write func() string) string {
 	block := p.blockOf(i)
 	if block == p.block {
-		return print()
+		return write()
 	}
 	if block < 0 || block != p.blockOf(j-1) { // half inside, half outside
 		p.failed = true
@@ -218,7 +218,7 @@ func (p *printer) optional(i, j int, print func() string) string {
 	}
 	outer := p.block
 	p.block = block
-	text := print()
+	text := write()
 	p.block = outer
 	return "[[" + text + "]]"
 }
@@ -261,7 +261,7 @@ func (p *printer) findBlocks() {
 // noise.
 func (p *printer) word(i int, env *names) string {
 	t := &p.toks[i]
-	text := ""
+	var text string
 	switch t.kind {
 	case tokWord:
 		next := &p.toks[min(i+1, len(p.toks)-1)]
@@ -277,7 +277,7 @@ func (p *printer) word(i int, env *names) string {
 				return ""
 			}
 		}
-		if next.isOp(".") && !(i > 0 && p.toks[i-1].isOp(".")) {
+		if next.isOp(".") && (i == 0 || !p.toks[i-1].isOp(".")) {
 			if name, ok := env.alias(Ident{Text: t.text}); ok {
 				text = name
 				break

@@ -12,7 +12,7 @@ func (p *printer) exprs(list ...*Expr) []piece {
 		if e == nil || e.Span.Start >= e.Span.End {
 			continue
 		}
-		parts = append(parts, piece{span: e.Span, print: func(env *names) string { return p.expr(e, env) }})
+		parts = append(parts, piece{span: e.Span, write: func(env *names) string { return p.expr(e, env) }})
 	}
 	return parts
 }
@@ -100,12 +100,11 @@ func (p *printer) ownParens(e *Expr, i int) bool {
 func (p *printer) column(e *Expr, env *names) string {
 	path := e.Name
 	for n := min(len(path)-1, 3); n >= 1; n-- {
-		name, ok := "", false
+		find := env.qualified
 		if n == 1 {
-			name, ok = env.alias(path[0])
-		} else {
-			name, ok = env.qualified(path[:n])
+			find = func(path []Ident) (string, bool) { return env.alias(path[0]) }
 		}
+		name, ok := find(path[:n])
 		if !ok {
 			continue
 		}
@@ -137,7 +136,7 @@ func (p *printer) star(e *Expr, i, j int, env *names) string {
 		if end := p.first(span.End); ok && name == "" && end < j && p.toks[end].isOp(".") { // the only table
 			span.End = p.toks[end].end
 		}
-		parts = append(parts, piece{span: span, print: func(*names) string { return name }})
+		parts = append(parts, piece{span: span, write: func(*names) string { return name }})
 	}
 	return strings.TrimSpace(p.words(i, j, parts, env))
 }

@@ -64,12 +64,12 @@ func (p *printer) with(list []*CTE, recursive bool, env *names) []piece {
 			parts = append(parts, p.exprs(c.Expr)...)
 			continue
 		}
-		parts = append(parts, piece{span: c.Span, print: func(outer *names) string {
+		parts = append(parts, piece{span: c.Span, write: func(outer *names) string {
 			inner := outer
 			if c.Query == nil || setOpOf(c.Query) == nil || !recursive && !selfReference(c) {
 				inner = visible // not recursive: the name means an earlier table
 			}
-			sub := []piece{{span: c.Name.Span, print: func(*names) string { return name }}}
+			sub := []piece{{span: c.Name.Span, write: func(*names) string { return name }}}
 			if c.Query != nil {
 				sub = append(sub, p.queryPiece(c.Query))
 			}
@@ -80,7 +80,7 @@ func (p *printer) with(list []*CTE, recursive bool, env *names) []piece {
 }
 
 func (p *printer) queryPiece(q *Query) piece {
-	return piece{span: q.Span, print: func(env *names) string { return p.query(q, env) }}
+	return piece{span: q.Span, write: func(env *names) string { return p.query(q, env) }}
 }
 
 func (p *printer) query(q *Query, outer *names) string {
@@ -92,7 +92,7 @@ func (p *printer) query(q *Query, outer *names) string {
 	if s, ok := q.Body.(*Select); ok {
 		inner := p.scope(s, env)
 		for i, part := range tail {
-			tail[i].print = func(*names) string { return part.print(inner) }
+			tail[i].write = func(*names) string { return part.write(inner) }
 		}
 	}
 	parts = append(parts, tail...)
@@ -115,7 +115,7 @@ func (p *printer) query(q *Query, outer *names) string {
 func (p *printer) body(b Body, env *names) []piece {
 	switch b := b.(type) {
 	case *Select:
-		return []piece{{span: b.Span, print: func(env *names) string { return p.selectText(b, env) }}}
+		return []piece{{span: b.Span, write: func(env *names) string { return p.selectText(b, env) }}}
 	case *SetOp:
 		var parts []piece
 		var node Body = b
@@ -141,7 +141,7 @@ func (p *printer) body(b Body, env *names) []piece {
 	case *DML:
 		parts, inner := p.dml(b, env.child())
 		for i, part := range parts {
-			parts[i].print = func(*names) string { return part.print(inner) }
+			parts[i].write = func(*names) string { return part.write(inner) }
 		}
 		return parts
 	}
@@ -203,12 +203,12 @@ func (p *printer) groupBy(s *Select) []piece {
 	if !plain {
 		return p.exprs(s.GroupBy...)
 	}
-	return []piece{{span: whole, print: func(env *names) string {
+	return []piece{{span: whole, write: func(env *names) string {
 		var keys []string
 		next := i
 		for _, e := range s.GroupBy {
 			at, end := p.first(e.Span.Start), p.first(e.Span.End)
-			if at != next && !(at == next+1 && p.toks[next].isOp(",")) {
+			if at != next && (at != next+1 || !p.toks[next].isOp(",")) {
 				p.failed = true
 			}
 			keys = append(keys, p.expr(e, env))
@@ -229,7 +229,7 @@ func (p *printer) items(list []SelectItem) []piece {
 		if item.Alias != nil && item.Alias.Span != (Span{}) {
 			span = span.join(item.Alias.Span)
 		}
-		parts = append(parts, piece{span: span, print: func(env *names) string { return p.item(item, span, env) }})
+		parts = append(parts, piece{span: span, write: func(env *names) string { return p.item(item, span, env) }})
 	}
 	return parts
 }
@@ -268,7 +268,7 @@ func (p *printer) tables(list []*Table) []piece {
 		if t == nil {
 			continue
 		}
-		parts = append(parts, piece{span: t.Span, from: true, print: func(env *names) string {
+		parts = append(parts, piece{span: t.Span, from: true, write: func(env *names) string {
 			text := p.table(t, env)
 			if t.Kind == TableJoin && i > 0 {
 				text = "( " + text + " )"
@@ -284,7 +284,7 @@ func (p *printer) table(t *Table, env *names) string {
 	var parts []piece
 	add := func(s Span, text string) {
 		if s != (Span{}) {
-			parts = append(parts, piece{span: s, print: func(*names) string { return text }})
+			parts = append(parts, piece{span: s, write: func(*names) string { return text }})
 		}
 	}
 	name := env.of(t)
@@ -318,8 +318,8 @@ func (p *printer) table(t *Table, env *names) string {
 				inner = env
 			}
 			part := p.queryPiece(t.Query)
-			query := part.print
-			part.print = func(*names) string { return query(inner) }
+			query := part.write
+			part.write = func(*names) string { return query(inner) }
 			parts = append(parts, part)
 		}
 	case TableFunc:

@@ -65,10 +65,9 @@ func lex(src string, d Dialect, optional bool) *lexer {
 }
 
 func (l *lexer) run() {
-	glued := false
 	for {
 		l.skipSpace()
-		glued = len(l.tokens) > 0 && l.tokens[len(l.tokens)-1].end == l.pos
+		glued := len(l.tokens) > 0 && l.tokens[len(l.tokens)-1].end == l.pos
 		if l.pos >= len(l.src) {
 			break
 		}
@@ -520,7 +519,7 @@ func (l *lexer) number(start int, glued bool) {
 		}
 	}
 	digits()
-	if l.at(l.pos) == '.' && l.at(l.pos+1) != '.' && !(isWordStart(l.at(l.pos+1)) && !expLike(l.src[l.pos+1:])) {
+	if l.at(l.pos) == '.' && l.at(l.pos+1) != '.' && (!isWordStart(l.at(l.pos+1)) || expLike(l.src[l.pos+1:])) {
 		l.pos++
 		digits()
 	}

@@ -11,7 +11,7 @@ func (p *parser) primaryWord() *Expr {
 		p.next()
 		return &Expr{Kind: ExprLiteral, Op: "null", Text: "null", Span: t.span()}
 	case "true", "false":
-		if !n.isOp("(") && !(n.isOp(".") && n.glued) {
+		if !n.isOp("(") && (!n.isOp(".") || !n.glued) {
 			p.next()
 			return &Expr{Kind: ExprLiteral, Op: "bool", Text: t.word, Span: t.span()}
 		}
@@ -91,7 +91,7 @@ func (p *parser) primaryWord() *Expr {
 			return e
 		}
 	case "current_date", "current_time", "current_timestamp", "localtime", "localtimestamp", "current_user", "session_user":
-		if !(n.isOp(".") && n.glued) {
+		if !n.isOp(".") || !n.glued {
 			p.next()
 			e := &Expr{Kind: ExprFunc, Name: []Ident{{Text: t.text, Span: t.span()}}, Span: t.span()}
 			if p.isOp("(") && !p.peek(1).isOp("+") {
@@ -209,7 +209,7 @@ func (p *parser) nameOrCall() *Expr {
 	span := names[0].Span.join(names[len(names)-1].Span)
 	e := &Expr{Kind: ExprColumn, Name: names, Span: span}
 	switch {
-	case p.isOp("(") && !(p.peek(1).isOp("+") && p.peek(2).isOp(")")):
+	case p.isOp("(") && (!p.peek(1).isOp("+") || !p.peek(2).isOp(")")):
 		e.Kind = ExprFunc
 		return p.callTail(p.callArgs(e))
 	case p.isOp(".") && p.peek(1).isOp("*"):

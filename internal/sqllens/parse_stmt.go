@@ -243,11 +243,10 @@ func (p *parser) nameOnly() *Table {
 	start := p.cur()
 	names := p.tablePath()
 	if names == nil {
-		if start.kind == tokString || start.kind == tokWord && !reserved[start.word] {
-			names = p.anyPath()
-		} else {
+		if start.kind != tokString && (start.kind != tokWord || reserved[start.word]) {
 			return &Table{Kind: TableFile, Span: start.span()}
 		}
+		names = p.anyPath()
 	}
 	return &Table{Kind: TableName, Name: names, Span: start.span().join(names[len(names)-1].Span)}
 }

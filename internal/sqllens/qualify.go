@@ -9,6 +9,9 @@ import (
 // maxQualified bounds the texts that are also answered in qualified form.
 const maxQualified = 64 << 10
 
+// maxMerged bounds the columns that one column of USING stands for.
+const maxMerged = 64
+
 // maxCopied bounds what replacing aliases by their expressions may add.
 const maxCopied = 256 << 10
 
@@ -105,18 +108,19 @@ func (e *editor) dropList(from int, names []Ident) {
 }
 
 // using writes USING (a, b) as a condition.
-func (e *editor) using(list []Ident, conditions []string) {
+func (e *editor) using(from int, list []Ident, conditions []string) {
 	if len(conditions) != len(list) || len(list) == 0 {
 		e.failed = true
 		return
 	}
-	start := strings.LastIndex(strings.ToLower(e.src[:list[0].Span.Start]), "using")
+	from = min(from, list[0].Span.Start)
+	start := strings.LastIndex(strings.ToLower(e.src[from:list[0].Span.Start]), "using")
 	shut := strings.IndexByte(e.src[list[len(list)-1].Span.End:], ')')
 	if start < 0 || shut < 0 {
 		e.failed = true
 		return
 	}
-	e.replace(Span{start, list[len(list)-1].Span.End + shut + 1}, "ON "+strings.Join(conditions, " AND "))
+	e.replace(Span{from + start, list[len(list)-1].Span.End + shut + 1}, "ON "+strings.Join(conditions, " AND "))
 }
 
 // natural writes NATURAL JOIN as a join with a condition.

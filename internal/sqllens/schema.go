@@ -170,23 +170,3 @@ func (s *Schema) complete(path []Ident) TableRef {
 	}
 	return ref
 }
-
-// column finds a column of a table by the dialect's rules and answers with its
-// stored spelling.
-func (e *schemaEntry) column(rule caseRule, id Ident) (string, bool) {
-	for i, c := range e.table.Columns {
-		if c == id.Text {
-			return e.table.Columns[i], true
-		}
-	}
-	switch {
-	case rule == sensitive, (rule == foldLower || rule == foldUpper) && id.Quote != 0:
-		return "", false
-	}
-	for i, c := range e.table.Columns {
-		if strings.EqualFold(c, id.Text) {
-			return e.table.Columns[i], true
-		}
-	}
-	return "", false
-}
