@@ -125,9 +125,6 @@ type Marks struct {
 	// ReferencesReadAt is when content and tables that only references name were
 	// last asked for.
 	ReferencesReadAt time.Time `json:"references_read_at,omitzero"`
-	// NoDashboardList is set when the server has no list of dashboards and they
-	// were discovered through collections.
-	NoDashboardList bool `json:"no_dashboard_list,omitempty"`
 }
 
 // Partial reports whether something that exists could not be read, and the

@@ -49,7 +49,6 @@ func (r *run) assemble() *catalog.Snapshot {
 		SchemaReadAt:     r.part("schema").Marks.SchemaReadAt,
 		QueryTimeReadAt:  r.part("query_times").Marks.QueryTimeReadAt,
 		ReferencesReadAt: r.part("references").Marks.ReferencesReadAt,
-		NoDashboardList:  r.part("dashboards").facts.NoDashboardList,
 	}
 	dropStrayUsage(s)
 	s.Gaps = tidyGaps(s.Gaps)

@@ -34,7 +34,7 @@ func (s *Service) Stateless(ctx context.Context, t Target, progress func(store.S
 	}
 	snapshot, err := scan.Read(ctx, source, scan.Options{
 		Progress: progress, ExcludedCollections: c.Options.ExcludedCollections, IncludePersonal: c.Options.IncludePersonal,
-		NoDashboardDetail: c.Options.NoDashboardDetail, Concurrency: concurrency, Now: s.config.Now, Logger: s.config.Logger,
+		NoDashboardDetail: c.Options.NoDashboardDetail, RefreshSchema: t.RefreshSchema, Concurrency: concurrency, Now: s.config.Now, Logger: s.config.Logger,
 	})
 	if err != nil {
 		return nil, err
