@@ -170,7 +170,7 @@ func (l *Loaded) apply(name string) error {
 		key := l.keys[i]
 		if err := key.set(&l.Config, v.text); err != nil {
 			what := fmt.Sprintf("%q ", v.text)
-			if key.Secret {
+			if key.Secret || strings.Contains(v.text, "@") { // an address may carry a password
 				what = "its value "
 			}
 			return invalid("bad_setting", fmt.Sprintf("The setting %s (%s): %s%s.", name, Origin{layer.source, v.detail}, what, err), key.Help+".")

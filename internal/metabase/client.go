@@ -61,6 +61,7 @@ type Timeouts struct {
 	Connect time.Duration // 10 s
 	Small   time.Duration // one attempt at a small read; 30 s
 	Large   time.Duration // one attempt at a big list or schema; 300 s
+	Stall   time.Duration // between two pieces of an answer; Small by default
 }
 
 // Config describes a client.
@@ -162,6 +163,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	setDefault(&cfg.Timeouts.Connect, 10*time.Second)
 	setDefault(&cfg.Timeouts.Small, 30*time.Second)
 	setDefault(&cfg.Timeouts.Large, 300*time.Second)
+	setDefault(&cfg.Timeouts.Stall, max(cfg.Timeouts.Small, 10*time.Millisecond))
 	setDefault(&cfg.Concurrency, 3)
 	if cfg.MaskLiterals && cfg.MaskKey.IsZero() {
 		return cfg, errs.New(errs.Internal, "no_mask_key", "Masking literals needs a key.", "")

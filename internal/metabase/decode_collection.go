@@ -76,6 +76,12 @@ func (c *Client) Collections(ctx context.Context) ([]*catalog.Collection, []cata
 		switch {
 		case !c.names.isHidden(a.ID):
 			shown = append(shown, a)
+		case a.PersonalOwnerID != "" && !c.cfg.IncludePersonal && a.ParentID == catalog.RootCollectionID:
+			// That it exists may be told; its name says whose it is.
+			shown = append(shown, &catalog.Collection{
+				Common: catalog.Common{ID: a.ID, EntityID: a.EntityID, Name: "Personal collection"}, ParentID: a.ParentID, PersonalOwnerID: a.PersonalOwnerID,
+			})
+			personal++
 		case a.PersonalOwnerID != "" && !c.cfg.IncludePersonal:
 			personal++
 		default:
@@ -201,11 +207,16 @@ func (n *names) notePersonal(id, owner string, includePersonal bool) {
 	}
 }
 
+// maxCollectionDepth bounds the walk up a chain of collections, against
+// hostile ones. What lies deeper counts as neither personal nor excluded by a
+// collection above it.
+const maxCollectionDepth = 2000
+
 // ownerOf returns the owner of the personal collection that an id is or lies in.
 func (n *names) ownerOf(id string) string {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	for range len(n.parents) + 1 {
+	for range maxCollectionDepth {
 		if owner := n.personal[id]; owner != "" {
 			return owner
 		}
@@ -222,7 +233,7 @@ func (n *names) ownerOf(id string) string {
 func (n *names) isHidden(id string) bool {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	for range len(n.parents) + 2 {
+	for range maxCollectionDepth {
 		if n.hidden[id] {
 			return true
 		}

@@ -28,7 +28,7 @@ func optionalSmall(f *faults, key string, val []byte) *int {
 }
 
 func optionalCount(f *faults, key string, val []byte) *int64 {
-	if n, ok := f.integer(key, val); ok {
+	if n, ok := f.integer(key, val); ok && n >= 0 {
 		return &n
 	}
 	return nil

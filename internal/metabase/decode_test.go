@@ -343,8 +343,11 @@ func TestCollectionsAndWhatIsLeftOut(t *testing.T) {
 	var ids []string
 	for _, c := range list {
 		ids = append(ids, c.ID+"<"+c.ParentID)
+		if c.PersonalOwnerID != "" && c.Name != "Personal collection" {
+			t.Errorf("the name of personal collection %s is told: %q", c.ID, c.Name)
+		}
 	}
-	if diff := cmp.Diff([]string{"root<", "1<root", "2<1", "9<root", "7<root"}, ids); diff != "" {
+	if diff := cmp.Diff([]string{"root<", "1<root", "2<1", "5<root", "9<root", "7<root"}, ids); diff != "" {
 		t.Error(diff)
 	}
 	if len(gaps) != 2 || !gaps[0].Expected || !gaps[1].Expected || list[0].Name != "Unsere Analysen" {

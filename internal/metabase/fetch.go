@@ -163,11 +163,9 @@ func (c *Client) notAnswered(err error) error {
 		if c.welcome.Load() {
 			return &retryError{error: err, limit: 3}
 		}
-	case outbound.CodeTimeout:
-		if c.welcome.Load() {
-			return &retryError{error: err, limit: 2}
-		}
 	}
+	// A server that let one whole limit pass is not asked again: what hangs
+	// once mostly hangs twice, and the limits would add up to an hour.
 	return err
 }
 
@@ -210,7 +208,7 @@ func (c *Client) body(ctx context.Context, resp *http.Response, r route) (*answe
 	if resp.StatusCode == http.StatusNoContent {
 		return &answer{Reader: strings.NewReader(""), empty: true, close: closeBody}, nil
 	}
-	var raw io.Reader = resp.Body
+	var raw io.Reader = &stallGuard{r: resp.Body, timer: time.AfterFunc(c.cfg.Timeouts.Stall, closeBody), limit: c.cfg.Timeouts.Stall, route: r}
 	most := c.cfg.MaxSmallResponse
 	if r.large {
 		most = c.cfg.MaxResponse
@@ -222,7 +220,7 @@ func (c *Client) body(ctx context.Context, resp *http.Response, r route) (*answe
 		}
 		raw = unzipped
 	}
-	limited := bufio.NewReaderSize(&limit{r: raw, left: most, most: most, route: r}, peekSize)
+	limited := bufio.NewReaderSize(&entryGuard{r: &limit{r: raw, left: most, most: most, route: r}, route: r}, peekSize)
 	head, err := limited.Peek(peekSize)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
 		return nil, c.brokenBody(ctx, err, r)

@@ -124,6 +124,7 @@ func (c *Client) properties(ctx context.Context, out *Identity) error {
 			}
 			switch key {
 			case "version":
+				isMetabase = isMetabase || isObject(val)
 				eachMember(val, func(k string, v []byte) {
 					if tag := f.text(k, v); k == "tag" && tagPattern.MatchString(tag) {
 						isMetabase = true

@@ -98,7 +98,7 @@ func (r *run) assembleAssets(s *catalog.Snapshot, all *part) {
 	}
 
 	s.Collections = unique(all.Collections, dropped)
-	s.Collections = slices.DeleteFunc(s.Collections, func(c *catalog.Collection) bool { return out.collection(c.ID) })
+	s.Collections = shownCollections(s.Collections, out)
 	s.Databases = unique(all.Databases, dropped)
 	s.Tables = unique(all.Tables, dropped)
 	hiddenQuestions, hiddenDashboards := map[string]bool{}, map[string]bool{}
@@ -146,6 +146,24 @@ func (r *run) assembleAssets(s *catalog.Snapshot, all *part) {
 			s.Gaps = append(s.Gaps, catalog.Gap{What: string(kind) + " list", Reason: fmt.Sprintf("%d ids were listed twice; the last row counts", n), Expected: true})
 		}
 	}
+}
+
+// shownCollections leaves out what is filtered. Of a personal collection a
+// nameless row stays: that it exists is no secret, whose it is and what is in
+// it are.
+func shownCollections(all []*catalog.Collection, out filter) []*catalog.Collection {
+	shown := make([]*catalog.Collection, 0, len(all))
+	for _, c := range all {
+		switch {
+		case !out.collection(c.ID):
+			shown = append(shown, c)
+		case out.personal[c.ID] && !out.excluded[c.ID] && (c.ParentID == catalog.RootCollectionID || c.ParentID == ""):
+			shown = append(shown, &catalog.Collection{
+				Common: catalog.Common{ID: c.ID, EntityID: c.EntityID, Name: "Personal collection"}, ParentID: catalog.RootCollectionID, PersonalOwnerID: c.PersonalOwnerID,
+			})
+		}
+	}
+	return shown
 }
 
 // standIns keeps a nameless row for each left-out question that shared content

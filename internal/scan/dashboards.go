@@ -274,10 +274,9 @@ func (r *run) readDashboard(ctx context.Context, head *catalog.Dashboard, u cata
 	}
 	p.gap(gaps...)
 	p.Dashboards = append(p.Dashboards, detail.Dashboard)
-	if u == (catalog.Usage{}) {
-		u = detail.Usage // the head came from a listing that tells none
-	}
-	p.use(detail.Dashboard.Ref(), u)
+	// Where the head came from a collection's item, the detail knows more. Of a
+	// listed one, the list's count was taken before this read.
+	p.use(detail.Dashboard.Ref(), mergeUsage(detail.Usage, u))
 	p.facts.QueryMillis = detail.QueryMillis
 	return p, nil
 }

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/metalens/metalens/internal/catalog"
@@ -48,12 +49,20 @@ func spread(set map[string]bool, list []*catalog.Collection) {
 	if len(set) == 0 {
 		return
 	}
-	for grown := true; grown; {
-		grown = false
-		for _, c := range list {
-			if !set[c.ID] && c.ParentID != catalog.RootCollectionID && set[c.ParentID] {
-				set[c.ID] = true
-				grown = true
+	below := map[string][]string{}
+	for _, c := range list {
+		if c.ParentID != catalog.RootCollectionID {
+			below[c.ParentID] = append(below[c.ParentID], c.ID)
+		}
+	}
+	queue := slices.Collect(maps.Keys(set))
+	for len(queue) > 0 {
+		id := queue[0]
+		queue = queue[1:]
+		for _, child := range below[id] {
+			if !set[child] {
+				set[child] = true
+				queue = append(queue, child)
 			}
 		}
 	}

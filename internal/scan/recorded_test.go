@@ -164,8 +164,11 @@ func checkRecordedContent(t *testing.T, dir string, s *catalog.Snapshot, x *cata
 	var collections []row
 	answer(t, &collections, dir, "api", "collection.json")
 	for _, c := range collections {
-		if (x.Collection(c.id()) != nil) != (c.PersonalOwnerID == nil) {
-			t.Errorf("collection %s: listed %t, personal %t", c.id(), x.Collection(c.id()) != nil, c.PersonalOwnerID != nil)
+		switch found := x.Collection(c.id()); {
+		case found == nil:
+			t.Errorf("collection %s is missing", c.id())
+		case c.PersonalOwnerID != nil && found.Name != "Personal collection":
+			t.Errorf("the name of personal collection %s is told: %q", c.id(), found.Name)
 		}
 	}
 	cards := files(t, dir, "card")

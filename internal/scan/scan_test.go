@@ -62,7 +62,7 @@ func TestReadsEverythingButPersonal(t *testing.T) {
 	s := read(t, world(), Options{})
 	for _, c := range []struct{ what, got, want string }{
 		{"dashboards", ids(s.Dashboards), "1 2 3 4 5 6"},
-		{"collections", ids(s.Collections), "10 11 root"},
+		{"collections", ids(s.Collections), "10 11 12 root"},
 		{"tables", ids(s.Tables), "2/public/t0 2/public/t1 2/public/t2 3/public/t0 3/public/t1 3/public/t2"},
 		{"groups", ids(s.Groups), "1"},
 	} {
@@ -84,6 +84,9 @@ func TestReadsEverythingButPersonal(t *testing.T) {
 	if partial, why := s.Partial(); partial {
 		t.Errorf("partial: %v", why)
 	}
+	if mine := catalog.NewIndex(s).Collection("12"); mine.Name != "Personal collection" {
+		t.Errorf("the name of a personal collection is told: %q", mine.Name)
+	}
 	for _, d := range s.Dashboards {
 		if unread := d.ID == "6"; d.DetailUnread != unread {
 			t.Errorf("dashboard %s: DetailUnread %t (archived ones are not opened)", d.ID, d.DetailUnread)
@@ -99,10 +102,10 @@ func TestExclusions(t *testing.T) {
 		options Options
 		shelves string
 	}{
-		"subtree":  {Options{ExcludedCollections: []string{"10"}}, "root"},
+		"subtree":  {Options{ExcludedCollections: []string{"10"}}, "12 root"},
 		"personal": {Options{IncludePersonal: true}, "10 11 12 13 root"},
 		"both":     {Options{IncludePersonal: true, ExcludedCollections: []string{"12", "11"}}, "10 root"},
-		"root":     {Options{ExcludedCollections: []string{"root"}}, "10 11"},
+		"root":     {Options{ExcludedCollections: []string{"root"}}, "10 11 12"},
 	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
