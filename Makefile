@@ -69,7 +69,7 @@ fuzz: ## fuzz every decoder for FUZZTIME each (default 30s)
 	scripts/fuzz $(or $(FUZZTIME),30s)
 
 screenshots: build ## drive a browser through the sample company and write docs/screenshots
-	METALENS_SCREENSHOTS=$(CURDIR)/docs/screenshots go test -count=1 -run TestFirstRun ./internal/web/browsertest/...
+	METALENS_SCREENSHOTS=$(CURDIR)/docs/screenshots go test -count=1 -run TestFirstRunComposed ./internal/web/browsertest/...
 
 clean: ## remove build results and tools
 	rm -rf bin .tools web/node_modules
