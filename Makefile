@@ -60,7 +60,7 @@ $(TOOLS)/gofumpt-$(GOFUMPT_VER):
 	touch $@
 
 bench: ## measure scans, store growth and analysis on generated instances (minutes; figures go to docs/benchmarks.md by hand)
-	METALENS_BENCH=1 go test -run '^TestBench' -v -timeout 60m ./internal/scanservice/... ./internal/store/... ./internal/analysis/...
+	METALENS_BENCH=1 GOMEMLIMIT=220MiB go test -count=1 -run '^(TestBench|TestScale)' -v -timeout 60m ./internal/scanservice/... ./internal/store/... ./internal/analysis/...
 
 accuracy: ## run the SQL engine over the lineage suites (METALENS_CORPUS), failures to bin/accuracy-failures.txt
 	METALENS_ACCURACY=$(CURDIR)/bin/accuracy-failures.txt go test -count=1 -run TestAccuracy -v ./internal/sqlsuite/

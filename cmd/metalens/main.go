@@ -48,4 +48,4 @@ func start() int {
 
 // scanMemory is the memory beyond which a scan collects garbage more eagerly: it
 // often runs beside other things. It is no hard limit.
-const scanMemory = 256 << 20
+const scanMemory = 220 << 20
