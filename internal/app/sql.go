@@ -246,7 +246,7 @@ func runSQL(ctx context.Context, env Env, o SQLOptions, worker func() answerer) 
 		in = f
 	}
 	if o.JSONL {
-		defer debug.SetGCPercent(debug.SetGCPercent(400)) // answers are short-lived: collect less often
+		defer debug.SetGCPercent(debug.SetGCPercent(1000)) // answers are short-lived: collect less often
 		return answerLines(ctx, in, env.Stdout, o.Dialect, worker)
 	}
 	text, err := io.ReadAll(io.LimitReader(in, sqllens.MaxSize+1))
@@ -385,6 +385,11 @@ func answers(a answerer, b *batch, dialect string) []byte {
 			answer = failure(nil, "bad_json", "the line is empty")
 		default:
 			answer = a.line(line, dialect)
+		}
+		if found, ok := answer.(sqllens.InspectAnswer); ok {
+			out.Write(found.AppendJSON(out.AvailableBuffer()))
+			out.WriteByte('\n')
+			continue
 		}
 		before := out.Len()
 		if err := enc.Encode(answer); err != nil {

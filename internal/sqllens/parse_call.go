@@ -207,7 +207,7 @@ func (p *parser) nameOrCall() *Expr {
 		names = []Ident{p.ident(first)}
 	}
 	span := names[0].Span.join(names[len(names)-1].Span)
-	e := &Expr{Kind: ExprColumn, Name: names, Span: span}
+	e := p.node(Expr{Kind: ExprColumn, Name: names, Span: span})
 	switch {
 	case p.isOp("(") && (!p.peek(1).isOp("+") || !p.peek(2).isOp(")")):
 		e.Kind = ExprFunc

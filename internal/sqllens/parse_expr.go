@@ -84,8 +84,8 @@ func (p *parser) startsExpr(t *token) bool {
 	return false
 }
 
-func binary(op string, left, right *Expr) *Expr {
-	return &Expr{Kind: ExprOp, Op: op, Args: []*Expr{left, right}, Span: left.Span.join(right.Span)}
+func (p *parser) binary(op string, left, right *Expr) *Expr {
+	return p.node(Expr{Kind: ExprOp, Op: op, Args: []*Expr{left, right}, Span: left.Span.join(right.Span)})
 }
 
 // infix extends left by one operator when it binds tightly enough.
@@ -127,17 +127,17 @@ func (p *parser) infix(left *Expr, minPrec int) (*Expr, bool) {
 					no := p.exprPrec(precOr)
 					return &Expr{Kind: ExprFunc, Name: []Ident{{Text: "if"}}, Args: []*Expr{left, yes, no}, Span: left.Span.join(no.Span)}, true
 				}
-				return binary("?", left, yes), true
+				return p.binary("?", left, yes), true
 			}
 		}
 		p.next()
 		if prec == precCompare && (p.is("any", "all", "some") && p.peek(1).isOp("(")) {
 			p.next()
 			arg := p.primary()
-			return binary(normalOp(op), left, arg), true
+			return p.binary(normalOp(op), left, arg), true
 		}
 		right := p.exprPrec(prec + 1)
-		return binary(normalOp(op), left, right), true
+		return p.binary(normalOp(op), left, right), true
 	}
 	return nil, false
 }
@@ -231,25 +231,25 @@ func (p *parser) infixWord(left *Expr, minPrec int) (*Expr, bool) {
 			return nil, false
 		}
 		p.next()
-		return binary("or", left, p.exprPrec(precOr+1)), true
+		return p.binary("or", left, p.exprPrec(precOr+1)), true
 	case "xor":
 		if !level(precXor) {
 			return nil, false
 		}
 		p.next()
-		return binary("xor", left, p.exprPrec(precXor+1)), true
+		return p.binary("xor", left, p.exprPrec(precXor+1)), true
 	case "and":
 		if !level(precAnd) {
 			return nil, false
 		}
 		p.next()
-		return binary("and", left, p.exprPrec(precAnd+1)), true
+		return p.binary("and", left, p.exprPrec(precAnd+1)), true
 	case "div", "mod":
 		if !level(precMul) || !p.startsExpr(p.peek(1)) {
 			return nil, false
 		}
 		p.next()
-		return binary(t.word, left, p.exprPrec(precMul+1)), true
+		return p.binary(t.word, left, p.exprPrec(precMul+1)), true
 	case "is":
 		if !level(precCompare) {
 			return nil, false
@@ -262,7 +262,7 @@ func (p *parser) infixWord(left *Expr, minPrec int) (*Expr, bool) {
 		if p.is("distinct") && p.peek(1).isWord("from") {
 			p.next()
 			p.next()
-			return binary(op+" distinct from", left, p.exprPrec(precCompare+1)), true
+			return p.binary(op+" distinct from", left, p.exprPrec(precCompare+1)), true
 		}
 		if p.acceptText("json") || p.acceptText("normalized") || p.acceptText("document") || p.acceptText("unknown") || p.acceptText("empty") || p.acceptText("nan") || p.acceptText("infinite") || p.acceptText("present") {
 			for p.accept("array", "with", "unique") || p.acceptText("object") || p.acceptText("scalar") || p.acceptText("value") || p.acceptText("keys") {
@@ -279,7 +279,7 @@ func (p *parser) infixWord(left *Expr, minPrec int) (*Expr, bool) {
 			p.skipBalanced()
 			return &Expr{Kind: ExprOp, Op: op + " of type", Args: []*Expr{left}, Span: left.Span.join(t.span())}, true
 		}
-		return binary(op, left, p.exprPrec(precCompare+1)), true
+		return p.binary(op, left, p.exprPrec(precCompare+1)), true
 	case "isnull", "notnull":
 		if !level(precCompare) {
 			return nil, false
@@ -290,7 +290,7 @@ func (p *parser) infixWord(left *Expr, minPrec int) (*Expr, bool) {
 			op = "is not"
 		}
 		null := &Expr{Kind: ExprLiteral, Op: "null", Text: "null", Span: t.span()}
-		return binary(op, left, null), true
+		return p.binary(op, left, null), true
 	case "not":
 		n := p.peek(1)
 		if !n.isWord("in", "between", "like", "ilike", "rlike", "regexp", "glob", "similar", "null") && !n.isText("like_regex") && !n.isText("match") {
@@ -303,7 +303,7 @@ func (p *parser) infixWord(left *Expr, minPrec int) (*Expr, bool) {
 		if p.is("null") { // x NOT NULL (SQLite)
 			end := p.next()
 			null := &Expr{Kind: ExprLiteral, Op: "null", Text: "null", Span: end.span()}
-			return binary("is not", left, null), true
+			return p.binary("is not", left, null), true
 		}
 		return p.predicate(left, "not ")
 	case "in", "between", "like", "ilike", "rlike", "regexp", "glob", "similar":
@@ -342,7 +342,7 @@ func (p *parser) infixWord(left *Expr, minPrec int) (*Expr, bool) {
 			p.next()
 			p.next()
 			zone := p.exprPrec(precOther + 1)
-			return binary("at time zone", left, zone), true
+			return p.binary("at time zone", left, zone), true
 		}
 		if p.peek(1).isText("local") {
 			p.next()
@@ -354,23 +354,23 @@ func (p *parser) infixWord(left *Expr, minPrec int) (*Expr, bool) {
 			return nil, false
 		}
 		p.next()
-		return binary(t.word, left, p.exprPrec(precCompare+1)), true
+		return p.binary(t.word, left, p.exprPrec(precCompare+1)), true
 	case "member":
 		if p.peek(1).isWord("of") || p.peek(1).isText("of") {
 			p.next()
 			p.next()
-			return binary("member of", left, p.exprPrec(precCompare+1)), true
+			return p.binary("member of", left, p.exprPrec(precCompare+1)), true
 		}
 	case "":
 		if t.isText("operator") && p.peek(1).isOp("(") && (p.d == Postgres || p.d == Redshift || p.d == Generic) { // OPERATOR(pg_catalog.+)
 			p.next()
 			p.skipBalanced()
-			return binary("operator", left, p.exprPrec(precOther+1)), true
+			return p.binary("operator", left, p.exprPrec(precOther+1)), true
 		}
 		if (t.isText("match") || t.isText("like_regex") || t.isText("sounds") || t.isText("multiset")) && level(precCompare) && p.startsExpr(p.peek(1)) && !p.peek(1).isOp("(") {
 			p.next()
 			p.accept("like", "union", "except", "intersect")
-			return binary(strings.ToLower(t.text), left, p.exprPrec(precCompare+1)), true
+			return p.binary(strings.ToLower(t.text), left, p.exprPrec(precCompare+1)), true
 		}
 		if t.isText("during") || t.isText("contains") {
 			return nil, false
@@ -393,16 +393,16 @@ func (p *parser) predicate(left *Expr, not string) (*Expr, bool) {
 			if right.Kind != ExprQuery && right.Kind != ExprList {
 				right = &Expr{Kind: ExprList, Args: []*Expr{right}, Span: right.Span}
 			}
-			return binary(op, left, right), true
+			return p.binary(op, left, right), true
 		}
-		return binary(op, left, p.exprPrec(precCompare+1)), true
+		return p.binary(op, left, p.exprPrec(precCompare+1)), true
 	case "between":
 		p.acceptText("symmetric")
 		p.acceptText("asymmetric")
 		low := p.exprPrec(precCompare + 1)
 		if !p.accept("and") {
 			p.problem("syntax", "BETWEEN without AND", p.cur().span())
-			return binary(op, left, low), true
+			return p.binary(op, left, low), true
 		}
 		high := p.exprPrec(precCompare + 1)
 		return &Expr{Kind: ExprOp, Op: op, Args: []*Expr{left, low, high}, Span: left.Span.join(high.Span)}, true
@@ -414,7 +414,7 @@ func (p *parser) predicate(left *Expr, not string) (*Expr, bool) {
 		p.next()
 	}
 	right := p.exprPrec(precCompare + 1)
-	e := binary(op, left, right)
+	e := p.binary(op, left, right)
 	if p.accept("escape") {
 		esc := p.exprPrec(precCompare + 1)
 		e.Args = append(e.Args, esc)
@@ -523,10 +523,10 @@ func (p *parser) primary() *Expr {
 	switch t.kind {
 	case tokNumber:
 		p.next()
-		return &Expr{Kind: ExprLiteral, Op: "number", Text: t.text, Span: t.span()}
+		return p.node(Expr{Kind: ExprLiteral, Op: "number", Text: t.text, Span: t.span()})
 	case tokString:
 		p.next()
-		e := &Expr{Kind: ExprLiteral, Op: "string", Text: t.text, Span: t.span()}
+		e := p.node(Expr{Kind: ExprLiteral, Op: "string", Text: t.text, Span: t.span()})
 		for p.cur().kind == tokString && p.cur().quote == '\'' && t.quote == '\'' { // 'a' 'b' is one string
 			e.Span.End = p.next().end
 			e.Text = p.src[e.Span.Start:e.Span.End]

@@ -680,7 +680,7 @@ func (p *parser) and(a, b *Expr) *Expr {
 	if a == nil {
 		return b
 	}
-	return binary("and", a, b)
+	return p.binary("and", a, b)
 }
 
 // condition reads a boolean expression; what stands in optional blocks may

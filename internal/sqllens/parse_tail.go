@@ -11,7 +11,7 @@ func (p *parser) condition() *Expr {
 		switch {
 		case p.cur().kind == tokTag: // WHERE a = 1 {{more}}
 			t := p.next()
-			e = binary("and", e, &Expr{Kind: ExprTag, Tag: t.tag, Span: t.span()})
+			e = p.binary("and", e, &Expr{Kind: ExprTag, Tag: t.tag, Span: t.span()})
 			for {
 				next, ok := p.infix(e, precAssign)
 				if !ok {
@@ -21,7 +21,7 @@ func (p *parser) condition() *Expr {
 			}
 			continue
 		case p.cur().opt && p.startsExpr(p.cur()) && !reserved[p.cur().word]: // [[x = {{x}}]] without AND
-			e = binary("and", e, p.expr())
+			e = p.binary("and", e, p.expr())
 			continue
 		}
 		break

@@ -44,6 +44,33 @@ type parser struct {
 	// lookahead is how many tokens may still be looked at ahead of time in this
 	// text, so that guessing stays linear.
 	lookahead int
+	exprs     []Expr  // nodes made ahead, to be handed out one by one
+	idents    []Ident // names made ahead
+}
+
+// slab is how many nodes are made at once.
+const slab = 32
+
+// node hands out a node with the given content.
+func (p *parser) node(e Expr) *Expr {
+	if len(p.exprs) == 0 {
+		p.exprs = make([]Expr, slab)
+	}
+	out := &p.exprs[0]
+	p.exprs = p.exprs[1:]
+	*out = e
+	return out
+}
+
+// names hands out a list of one name with room for another.
+func (p *parser) names(id Ident) []Ident {
+	if len(p.idents) < 2 {
+		p.idents = make([]Ident, 2*slab)
+	}
+	out := p.idents[:1:2]
+	p.idents = p.idents[2:]
+	out[0] = id
+	return out
 }
 
 func (p *parser) cur() *token { return &p.toks[p.pos] }
@@ -345,7 +372,7 @@ func (p *parser) dashedPart() Ident {
 // whole paths.
 func (p *parser) splitQuoted(id Ident) []Ident {
 	if !p.t.wholeNameQuote || id.Quote != '`' || !strings.Contains(id.Text, ".") {
-		return []Ident{id}
+		return p.names(id)
 	}
 	parts := strings.Split(id.Text, ".")
 	names := make([]Ident, len(parts))

@@ -195,7 +195,7 @@ func (e *editor) item(item SelectItem, cols []outputColumn, place int, name *Ide
 	case item.Alias == nil:
 		label := outputName(item.Expr, place)
 		if len(cols) == 1 && label.Text != cols[0].name.Text {
-			cols[0].label = &label
+			cols[0].form = &columnForm{label: &label}
 		}
 		e.insert(span.End, " AS "+e.name(label))
 	case !strings.Contains(strings.ToLower(e.src[span.End:max(span.End, item.Alias.Span.Start)]), "as") && item.Alias.Span.Start >= span.End:
@@ -237,26 +237,27 @@ func (e *editor) star(item SelectItem, cols []outputColumn) {
 	for i := range cols {
 		c := &cols[i]
 		key := column{c.via, strings.ToLower(c.name.Text)}
+		form := c.forms()
 		switch {
-		case c.star || c.via == nil || c.via.blind || c.name.Text == "" && c.label == nil || seen[key]:
+		case c.star || c.via == nil || c.via.blind || c.name.Text == "" && form.label == nil || seen[key]:
 			return
 		}
 		seen[key] = true
 		switch {
-		case c.replaced != nil:
-			parts = append(parts, "\x00"+strconv.Itoa(c.replaced.Span.Start)+":"+strconv.Itoa(c.replaced.Span.End)+"\x00 AS "+e.name(c.name))
+		case form.replaced != nil:
+			parts = append(parts, "\x00"+strconv.Itoa(form.replaced.Span.Start)+":"+strconv.Itoa(form.replaced.Span.End)+"\x00 AS "+e.name(c.name))
 			continue
-		case len(c.merged) > 1:
-			parts = append(parts, "COALESCE("+strings.Join(c.merged, ", ")+") AS "+e.name(c.name))
+		case len(form.merged) > 1:
+			parts = append(parts, "COALESCE("+strings.Join(form.merged, ", ")+") AS "+e.name(c.name))
 			continue
 		}
 		own := c.name
-		if c.before != nil {
-			own = *c.before
+		if form.before != nil {
+			own = *form.before
 		}
 		name := c.name
-		if c.label != nil {
-			own, name = *c.label, *c.label
+		if form.label != nil {
+			own, name = *form.label, *form.label
 		}
 		parts = append(parts, e.qualifier(c.via)+e.name(own)+" AS "+e.name(name))
 	}

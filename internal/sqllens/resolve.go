@@ -198,8 +198,8 @@ func (r *resolver) orderExpr(e *Expr, sc *scope) {
 	if e.Kind == ExprLiteral && e.Op == "number" {
 		if n, err := strconv.Atoi(e.Text); err == nil && n > 0 && n <= len(sc.listed) && r.on() && !sc.listed[n-1].star {
 			name := sc.listed[n-1].name
-			if sc.listed[n-1].label != nil {
-				name = *sc.listed[n-1].label
+			if label := sc.listed[n-1].forms().label; label != nil {
+				name = *label
 			}
 			if name.Text != "" {
 				r.ed.replace(e.Span, r.ed.name(name))
@@ -210,7 +210,8 @@ func (r *resolver) orderExpr(e *Expr, sc *scope) {
 	if e.Kind == ExprColumn && len(e.Name) == 1 {
 		for i := range sc.aliases {
 			c := &sc.aliases[i]
-			if !c.star && (matchName(r.t.names, e.Name[0], c.name) || c.label != nil && matchName(r.t.names, e.Name[0], *c.label)) {
+			label := c.forms().label
+			if !c.star && (matchName(r.t.names, e.Name[0], c.name) || label != nil && matchName(r.t.names, e.Name[0], *label)) {
 				for _, s := range sc.aliases[i].sources {
 					r.use(s, UseOrder, e.Span)
 				}
@@ -298,14 +299,16 @@ func (r *resolver) selectBody(s *Select, parent *scope, ctes *cteScope) (*relati
 	for _, t := range s.From {
 		r.table(t, sc)
 	}
-	rel := &relation{}
+	rel := &relation{columns: make([]outputColumn, 0, len(s.Items))}
 	r.unnamed = 0
+	itemScope := *sc
 	outer := r.current
 	r.current = s
 	defer func() { r.current = outer }()
 	var aliases []outputColumn
 	for _, item := range s.Items {
-		var cols []outputColumn
+		var one [1]outputColumn
+		cols := one[:]
 		switch item.Expr.Kind {
 		case ExprStar:
 			star := r.itemStar(item.Expr, sc)
@@ -316,10 +319,9 @@ func (r *resolver) selectBody(s *Select, parent *scope, ctes *cteScope) (*relati
 				cols[0].name = *item.Alias
 			}
 		default:
-			itemScope := *sc
 			itemScope.aliases = aliases
 			sources := r.expr(item.Expr, &itemScope, UseValue)
-			cols = []outputColumn{{name: r.itemName(item, len(rel.columns)), sources: sources, fields: r.structFields(item.Expr, &itemScope)}}
+			one[0] = outputColumn{name: r.itemName(item, len(rel.columns)), sources: sources, fields: r.structFields(item.Expr, &itemScope)}
 			if item.Expr.Kind == ExprTag && item.Alias == nil {
 				rel.blind = true // {{snippet: columns}} may stand for any columns
 			}
@@ -329,9 +331,15 @@ func (r *resolver) selectBody(s *Select, parent *scope, ctes *cteScope) (*relati
 		}
 		for i := range cols {
 			c := cols[i]
-			cols[i].via, cols[i].before, cols[i].replaced, cols[i].merged = nil, nil, nil, nil
+			cols[i].via = nil
+			if cols[i].form != nil {
+				cols[i].form = &columnForm{label: cols[i].form.label}
+			}
 			if item.Alias != nil || r.t.aliasFirst {
 				c.expr = item.Expr
+				if aliases == nil {
+					aliases = make([]outputColumn, 0, len(s.Items))
+				}
 				aliases = append(aliases, c)
 			}
 		}

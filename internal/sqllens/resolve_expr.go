@@ -439,7 +439,7 @@ func (r *resolver) unqualified(path []Ident, s *scope, e *Expr) (sources sourceS
 		}
 	}
 	if len(hits) == 1 {
-		r.hit = hit{rel: owner, merged: hits[0].merged}
+		r.hit = hit{rel: owner, merged: hits[0].forms().merged}
 		return take(hits[0])
 	}
 	if len(hits) > 1 {

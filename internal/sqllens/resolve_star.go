@@ -77,19 +77,20 @@ func (r *resolver) mergeUsing(sc *scope, start, right int, id Ident) []string {
 		if !r.on() {
 			return nil
 		}
-		if left.merged == nil {
-			left.merged = []string{r.ed.qualifier(owner) + r.ed.name(id)}
+		merged := left.forms().merged
+		if merged == nil {
+			merged = []string{r.ed.qualifier(owner) + r.ed.name(id)}
 		}
-		if len(left.merged) >= maxMerged {
+		if len(merged) >= maxMerged {
 			r.ed.failed = true
 			return nil
 		}
 		mine := r.ed.qualifier(rel) + r.ed.name(id)
-		value := left.merged[0]
-		if len(left.merged) > 1 && sc.relations[len(sc.relations)-1].outer {
-			value = "COALESCE(" + strings.Join(left.merged, ", ") + ")"
+		value := merged[0]
+		if len(merged) > 1 && sc.relations[len(sc.relations)-1].outer {
+			value = "COALESCE(" + strings.Join(merged, ", ") + ")"
 		}
-		left.merged = append(left.merged[:len(left.merged):len(left.merged)], mine)
+		left.form = &columnForm{merged: append(merged[:len(merged):len(merged)], mine)}
 		return []string{value + " = " + mine}
 	}
 	return nil
@@ -172,14 +173,16 @@ func (r *resolver) star(e *Expr, sc *scope) *relation {
 			replaced := false
 			for _, item := range e.Star.Replace {
 				if item.Alias != nil && matchName(r.t.names, *item.Alias, c.name) && !c.star {
-					c = outputColumn{name: c.name, via: c.via, replaced: item.Expr, sources: r.expr(item.Expr, sc, UseValue), fields: r.structFields(item.Expr, sc)}
+					c = outputColumn{name: c.name, via: c.via, form: &columnForm{replaced: item.Expr}, sources: r.expr(item.Expr, sc, UseValue), fields: r.structFields(item.Expr, sc)}
 					replaced = true
 				}
 			}
 			for _, rn := range e.Star.Rename {
 				if matchName(r.t.names, rn.From, c.name) {
 					own := c.name
-					c.before, c.name = &own, rn.To
+					form := c.forms()
+					form.before = &own
+					c.form, c.name = &form, rn.To
 				}
 			}
 			if !replaced && !c.star {

@@ -44,20 +44,33 @@ func sameTable(a, b *TableRef) bool {
 
 // outputColumn is one column of a relation.
 type outputColumn struct {
-	via      *relation // the relation that a star took it from
-	expr     *Expr     // for an alias: what it stands for
-	replaced *Expr     // for a column of a star: what REPLACE puts in its place
-	before   *Ident    // … and its name before RENAME
-	merged   []string  // for a column of USING: its qualified names
-	label    *Ident    // the name that the qualified form gives to an output without one
 	name     Ident
 	sources  sourceSet
+	fields   []outputColumn // what a struct value, or the elements of an array, consist of
+	using    int            // > 0: merged by USING or NATURAL; higher comes first in a star
 	star     bool           // stands for the unknown columns of its one source table
 	hidden   bool           // merged away by USING: reachable with its qualifier only
 	physical bool           // a column of a table itself rather than something computed
 	added    bool           // stands in for a column of USING among the unknown ones of an open relation
-	using    int            // > 0: merged by USING or NATURAL; higher comes first in a star
-	fields   []outputColumn // what a struct value, or the elements of an array, consist of
+	via      *relation      // the relation that a star took it from
+	expr     *Expr          // for an alias: what it stands for
+	form     *columnForm    // what the qualified form writes differently; mostly nil
+}
+
+// columnForm is what the qualified form needs to know of a column.
+type columnForm struct {
+	replaced *Expr    // for a column of a star: what REPLACE puts in its place
+	before   *Ident   // … and its name before RENAME
+	label    *Ident   // the name given to an output without one
+	merged   []string // for a column of USING: its qualified names
+}
+
+// forms answers with a column's form, for reading.
+func (c *outputColumn) forms() columnForm {
+	if c.form == nil {
+		return columnForm{}
+	}
+	return *c.form
 }
 
 // hit is what a name turned out to mean, for the qualified form.
