@@ -69,6 +69,11 @@ func (c *Client) Collections(ctx context.Context) ([]*catalog.Collection, []cata
 		}
 	}
 	c.names.learnCollections(out, c.cfg.Exclude, c.cfg.IncludePersonal)
+	for _, id := range c.cfg.Exclude {
+		if !slices.ContainsFunc(out, func(a *catalog.Collection) bool { return a.ID == id || a.EntityID == id }) {
+			gaps = append(gaps, catalog.Gap{What: "excluded collection " + id, Reason: "no collection has this id, so nothing was left out for it"})
+		}
+	}
 	shown := out[:0:0]
 	excluded, personal := 0, 0
 	for _, a := range out {

@@ -350,6 +350,11 @@ func TestCollectionsAndWhatIsLeftOut(t *testing.T) {
 	if diff := cmp.Diff([]string{"root<", "1<root", "2<1", "5<root", "9<root", "7<root"}, ids); diff != "" {
 		t.Error(diff)
 	}
+	odd := open(t, world, func(c *metabase.Config) { c.Exclude = []string{"3", "33"} })
+	odd.identify(t)
+	if _, more, err := odd.Collections(t.Context()); err != nil || len(more) != 3 || more[0].What != "excluded collection 33" || more[0].Expected {
+		t.Errorf("an exclusion that fits nothing: %+v %v", more, err)
+	}
 	if len(gaps) != 2 || !gaps[0].Expected || !gaps[1].Expected || list[0].Name != "Unsere Analysen" {
 		t.Errorf("%+v %s", gaps, list[0].Name)
 	}
