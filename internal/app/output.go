@@ -61,14 +61,20 @@ func (o output) temporary() (*os.File, error) {
 // written.
 func (o output) write(fill func(io.Writer) error) error {
 	if o.path == "" {
-		return fill(o.stdout)
+		if err := fill(o.stdout); err != nil {
+			return errs.Wrap(err, errs.Invalid, "output", "The report could not be written to standard output.", "Check what reads it, or the free space where it goes.")
+		}
+		return nil
 	}
 	if info, err := os.Stat(o.path); err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(o.path, os.O_WRONLY, 0)
 		if err != nil {
 			return outputError(err, o.path, "it cannot be opened", "Choose another file.")
 		}
-		return errors.Join(fill(f), f.Close())
+		if err := errors.Join(fill(f), f.Close()); err != nil {
+			return outputError(err, o.path, "writing stopped half-way", "Check the free space.")
+		}
+		return nil
 	}
 	f, err := o.temporary()
 	if err != nil {
