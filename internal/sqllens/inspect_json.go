@@ -175,7 +175,7 @@ func appendString(b []byte, s string) []byte {
 		if c >= ' ' && c != '"' && c != '\\' && c < 0x80 {
 			continue
 		}
-		escape := byte(0)
+		var escape byte
 		switch c {
 		case '"', '\\':
 			escape = c

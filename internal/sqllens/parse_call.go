@@ -360,7 +360,7 @@ func (p *parser) callOption(e *Expr) bool {
 			return true
 		}
 	case "returning", "format", "default", "null", "with", "from", "for", "as", "true", "false", "where", "by", "range":
-		if len(e.Args) == 0 || t.isWord("null", "default", "true", "false") && !p.peek(1).isWord("on") {
+		if len(e.Args) == 0 || t.isWord("null", "default", "true", "false") && !p.peek(1).isWord("on") || t.isWord("format", "range") && p.peek(1).isOp("(") || p.toks[p.pos-1].isOp(",") {
 			return false
 		}
 		p.next()

@@ -527,7 +527,7 @@ func (p *parser) primary() *Expr {
 	case tokString:
 		p.next()
 		e := p.node(Expr{Kind: ExprLiteral, Op: "string", Text: t.text, Span: t.span()})
-		for p.cur().kind == tokString && p.cur().quote == '\'' && t.quote == '\'' { // 'a' 'b' is one string
+		for p.cur().kind == tokString && p.cur().quote == t.quote && (t.quote == '\'' || p.d == BigQuery) { // 'a' 'b' is one string
 			e.Span.End = p.next().end
 			e.Text = p.src[e.Span.Start:e.Span.End]
 		}

@@ -410,7 +410,7 @@ func (p *parser) selectBody(from []*Table) Body {
 func (p *parser) selectItems() []SelectItem {
 	var items []SelectItem
 	for !p.eof() && p.pos < p.stmtEnd {
-		if p.is("from") || p.isOp(")") || p.isOp(";") { // trailing comma
+		if p.is("from") || p.isOp(")") || p.isOp(";") || len(items) > 0 && p.is("union", "intersect") { // trailing comma
 			break
 		}
 		items = append(items, p.selectItem())

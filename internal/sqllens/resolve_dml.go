@@ -1,5 +1,7 @@
 package sqllens
 
+import "slices"
+
 // dml resolves a data-changing statement. top says that its outputs are the
 // statement's outputs.
 func (r *resolver) dml(d *DML, ctes *cteScope, top bool) *relation {
@@ -317,8 +319,11 @@ func (r *resolver) pipe(p *Pipe, rel *relation, parent *scope, ctes *cteScope) *
 			out.columns = append(out.columns, item(it)...)
 		}
 		out.open = nil
-	case "extend":
-		out.columns = visible(rel)
+	case "extend": // the earlier step's columns are nobody else's: they grow in place
+		out.columns = rel.columns
+		if slices.ContainsFunc(rel.columns, func(c outputColumn) bool { return c.hidden }) {
+			out.columns = visible(rel)
+		}
 		for _, it := range p.Items {
 			out.columns = append(out.columns, item(it)...)
 		}
