@@ -17,6 +17,7 @@ import (
 
 	"github.com/metalens/metalens/internal/app"
 	"github.com/metalens/metalens/internal/config"
+	"github.com/metalens/metalens/internal/metabase/metabasetest"
 	"github.com/metalens/metalens/internal/secret"
 )
 
@@ -267,5 +268,60 @@ func TestPortInUse(t *testing.T) {
 	err = app.Serve(t.Context(), app.Env{Stdout: io.Discard, Stderr: io.Discard, Now: time.Now}, loaded)
 	if app.ExitCode(err) != app.ExitUsage {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestCommandLineAndServerShareState scans the sample company on the command
+// line, then again in the server on the same data directory. Nothing changed in
+// between, so the second scan stays within its budget of requests, opens no
+// dashboard, and the page says that nothing moved.
+func TestCommandLineAndServerShareState(t *testing.T) {
+	now := time.Now()
+	fake := metabasetest.NewServer(metabasetest.Config{Version: "0.58", World: metabasetest.SampleCompany(now), Admin: true})
+	address := fake.Start(t)
+	data := filepath.Join(t.TempDir(), "data")
+	loaded, err := config.Load(config.Inputs{DefaultData: data, Environ: []string{
+		"METABASE_URL=" + address, "METABASE_API_KEY=" + metabasetest.DefaultKey, "METALENS_LOG_LEVEL=warn",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report bytes.Buffer
+	env := app.Env{Stdin: strings.NewReader(""), Stdout: &report, Stderr: &output{}, Now: time.Now}
+	if err := app.Scan(t.Context(), env, loaded, app.ScanOptions{Format: "json", Quiet: true, Connection: "Larkspur"}); err != nil {
+		t.Fatal(err)
+	}
+	fake.CheckNoDetailTwice(t)
+	const detail = "GET /api/dashboard/:id"
+	if fake.RouteCounts()[detail] == 0 {
+		t.Fatalf("the first scan opened no dashboard: %v", fake.RouteCounts())
+	}
+
+	p := boot(t, func(ctx context.Context, env app.Env) error { return app.Serve(ctx, env, serveConfig(t, data)) })
+	token := regexp.MustCompile(`/setup\?token=(\S+)`).FindStringSubmatch(p.stderr.String())
+	if token == nil {
+		t.Fatalf("no setup link:\n%s", p.stderr)
+	}
+	setup, err := url.QueryUnescape(token[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := p.answer(http.MethodPost, "/setup", url.Values{
+		"token": {setup}, "name": {"Ada"}, "email": {"ada@example.com"}, "password": {"a long enough passphrase 9"}, "organization": {"Acme"},
+	})
+	conn := regexp.MustCompile(`/c/[0-9a-f-]+`).FindString(page + p.get("/connections"))
+	if conn == "" || !strings.Contains(p.get(conn), "Larkspur") {
+		t.Fatalf("the server does not show what the command line scanned")
+	}
+	fake.ResetRequests()
+	link := regexp.MustCompile(`/c/([0-9a-f-]+)/scans/([0-9a-f-]+)`).FindString(p.answer(http.MethodPost, conn+"/scans", url.Values{}))
+	p.get(link + "/events") // ends with the scan
+	if text := p.get(link); !strings.Contains(text, "ucceeded") {
+		t.Fatalf("the server's scan did not succeed:\n%s", text)
+	}
+	fake.CheckOnlyAllowed(t)
+	const databases = 3
+	if n, details := len(fake.Requests()), fake.RouteCounts()[detail]; n == 0 || n > 26+databases || details > 0 {
+		t.Errorf("%d requests, %d of them dashboards: %v", n, details, fake.RouteCounts())
 	}
 }
