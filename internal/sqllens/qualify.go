@@ -28,12 +28,13 @@ type edit struct {
 // the alias of its table, every output with a name, every table with an alias,
 // stars written out, USING as ON.
 type editor struct {
-	src     string
-	d       Dialect
-	edits   []edit
-	tables  int // names given to derived tables
-	failed  bool
-	written int
+	src       string
+	d         Dialect
+	edits     []edit
+	positions map[*Expr]Ident // the columns behind $1
+	tables    int             // names given to derived tables
+	failed    bool
+	written   int
 }
 
 // on says whether edits are being collected at this point of the resolution.
@@ -86,6 +87,10 @@ func (e *editor) column(expr *Expr, hit hit, use Use) {
 		return
 	}
 	switch {
+	case hit.column != nil:
+		name := e.name(*hit.column)
+		e.positions[expr] = *hit.column
+		e.replace(at.join(expr.Name[len(expr.Name)-1].Span), e.qualifier(hit.rel)+name)
 	case hit.alias != nil && use == UseGroup && (hit.alias.Kind == ExprLiteral || aggregates(hit.alias)):
 	case hit.alias != nil:
 		e.edits = append(e.edits, edit{span: at, expr: hit.alias.Span, paren: hit.alias.Kind == ExprOp})
@@ -194,6 +199,14 @@ func (e *editor) item(item SelectItem, cols []outputColumn, place int, name *Ide
 		e.insert(span.End, " AS "+e.name(*name))
 	case item.Alias == nil:
 		label := outputName(item.Expr, place)
+		if id, ok := e.positions[item.Expr]; ok {
+			label = id
+			if label.Quote == 's' {
+				label.Quote = 0
+			}
+		} else if item.Expr.Kind == ExprColumn && label.Quote == 0 && strings.HasPrefix(label.Text, "$") {
+			label = Ident{Text: "_col_" + strconv.Itoa(place)}
+		}
 		if len(cols) == 1 && label.Text != cols[0].name.Text {
 			cols[0].form = &columnForm{label: &label}
 		}

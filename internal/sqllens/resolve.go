@@ -55,7 +55,7 @@ func Resolve(tree *Tree, schema *Schema, tags map[string]TagRelation) []*Lineage
 func resolve(tree *Tree, schema *Schema, tags map[string]TagRelation, qualify bool) ([]*Lineage, string) {
 	r := &resolver{src: tree.src, d: tree.Dialect, t: tree.Dialect.traits(), schema: schema, created: map[string]*relation{}, tags: map[string]*relation{}}
 	if qualify && !tree.Recovered && len(tree.src) <= maxQualified {
-		r.ed = &editor{src: tree.src, d: tree.Dialect}
+		r.ed = &editor{src: tree.src, d: tree.Dialect, positions: map[*Expr]Ident{}}
 	}
 	for name, tag := range tags {
 		ref := tag.Table

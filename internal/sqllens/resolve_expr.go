@@ -388,6 +388,9 @@ func (r *resolver) columnOf(rel *relation, path []Ident, e *Expr) (sourceSet, []
 		return sources, fields, true
 	}
 	if i := r.place(id); i > 0 && i <= len(rel.columns) && !rel.columns[i-1].star { // $1
+		if !r.twice(rel, rel.columns[i-1].name) {
+			r.hit = hit{rel: rel, column: &rel.columns[i-1].name}
+		}
 		return rel.columns[i-1].sources, rel.columns[i-1].fields, true
 	}
 	switch len(rel.open) {
@@ -462,6 +465,9 @@ func (r *resolver) unqualified(path []Ident, s *scope, e *Expr) (sources sourceS
 				if rel.columns[i-1].star {
 					break
 				}
+				if !r.twice(rel, rel.columns[i-1].name) {
+					r.hit = hit{rel: rel, column: &rel.columns[i-1].name}
+				}
 				return take(&rel.columns[i-1])
 			}
 			i -= len(rel.columns)
@@ -511,6 +517,12 @@ func (r *resolver) unqualified(path []Ident, s *scope, e *Expr) (sources sourceS
 	}
 	r.unresolved("ambiguous_column", id.Text, e.Span)
 	return sourceSet{{nil, id.Text}}, nil, true, true
+}
+
+// twice says whether a relation has two columns of a name.
+func (r *resolver) twice(rel *relation, id Ident) bool {
+	_, n := rel.find(r.t.names, id)
+	return n > 1
 }
 
 // place is the number of Snowflake's positional columns, $1; 0 for any other

@@ -1,5 +1,7 @@
 package sqllens
 
+import "strconv"
+
 // table resolves a FROM item into the scope.
 func (r *resolver) table(t *Table, sc *scope) {
 	r.depth++
@@ -52,6 +54,18 @@ func (r *resolver) table(t *Table, sc *scope) {
 	if t.Alias != nil {
 		rel.alias = *t.Alias
 		rel.path = nil
+	}
+	if r.on() && t.Kind == TablePivot && t.Alias == nil && t.Pivot != nil && !t.Pivot.Match && t.Span.End > t.Span.Start {
+		name := rel.alias
+		if !t.Pivot.Unpivot || name.Text == "" {
+			name = Ident{Text: "_" + strconv.Itoa(r.ed.tables)}
+			r.ed.tables++
+		}
+		r.ed.insert(t.Span.End, r.ed.as()+r.ed.name(name))
+		rel.given, rel.alias, rel.path = name.Text, Ident{}, nil
+		if t.Pivot.Unpivot {
+			rel.alias = name
+		}
 	}
 	if r.on() && (t.Kind == TableQuery || t.Kind == TableFunc && !rel.asValue || t.Kind == TableFunc && r.d != BigQuery && !t.Lateral) {
 		r.ed.tableName(t, rel)

@@ -1,6 +1,7 @@
 package sqllens
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -240,21 +241,21 @@ func (r *resolver) pivot(t *Table, sc *scope) *relation {
 		}
 		return rel
 	}
-	var used sourceSet
 	var values sourceSet
 	for _, a := range pv.Aggregates {
 		values = values.add(r.expr(a.Expr, inner, UseValue)...)
 	}
-	used = used.add(values...)
 	for i := range pv.For {
-		used = used.add(r.expr(&Expr{Kind: ExprColumn, Name: pv.For[i : i+1], Span: pv.For[i].Span}, inner, UseGroup)...)
+		r.expr(&Expr{Kind: ExprColumn, Name: pv.For[i : i+1], Span: pv.For[i].Span}, inner, UseGroup)
 	}
 	if pv.InQuery != nil {
 		r.query(pv.InQuery, inner, sc.ctes)
 		rel.blind = true
 	}
-	for _, c := range base.columns {
-		if c.star || !containsAny(used, c.sources) {
+	used := pv.usedNames()
+	for _, c := range base.columns { // what neither FOR nor an aggregate names is grouped by
+		gone := slices.ContainsFunc(used, func(id Ident) bool { return matchName(r.t.names, id, c.name) })
+		if c.star || !gone {
 			rel.columns = append(rel.columns, c)
 		}
 	}
@@ -267,15 +268,17 @@ func (r *resolver) pivot(t *Table, sc *scope) *relation {
 	return rel
 }
 
-func containsAny(set, of sourceSet) bool {
-	for _, s := range of {
-		for _, u := range set {
-			if u.Column == s.Column && sameTable(u.Table, s.Table) {
-				return true
+// usedNames are the columns that FOR and the aggregates name.
+func (pv *Pivot) usedNames() []Ident {
+	names := append([]Ident(nil), pv.For...)
+	for _, a := range pv.Aggregates {
+		walkExpr(a.Expr, func(e *Expr) {
+			if e.Kind == ExprColumn {
+				names = append(names, e.Name[len(e.Name)-1])
 			}
-		}
+		})
 	}
-	return false
+	return names
 }
 
 // pivotName builds the name of a pivoted column: the IN entry's alias or value,

@@ -78,6 +78,7 @@ type hit struct {
 	rel    *relation
 	alias  *Expr
 	merged []string
+	column *Ident // the name of a column that stands as a number, $1
 }
 
 // relation is what a FROM item, a CTE or a query yields.
