@@ -57,7 +57,7 @@ type Server struct {
 	callers []Caller
 	routes  []*route
 
-	world sync.RWMutex
+	world *sync.RWMutex // the world's own, since several servers may show one
 	w     *World
 
 	rec recorder
@@ -76,7 +76,7 @@ func NewServer(cfg Config) *Server {
 	}
 	cfg.Version = cmp.Or(cfg.Version, "0.58")
 	cfg.Key = cmp.Or(cfg.Key, DefaultKey)
-	s := &Server{cfg: cfg, now: cfg.Now, w: cfg.World, v: parseVersion(cfg.Version, cfg.Major, cfg.Enterprise)}
+	s := &Server{cfg: cfg, now: cfg.Now, w: cfg.World, world: &cfg.World.mu, v: parseVersion(cfg.Version, cfg.Major, cfg.Enterprise)}
 	s.callers = append([]Caller{{
 		Key: cfg.Key, Session: cfg.Session, Admin: cfg.Admin, GroupIDs: cfg.GroupIDs, PersonID: cfg.PersonID,
 	}}, cfg.Callers...)

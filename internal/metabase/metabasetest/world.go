@@ -4,6 +4,7 @@ import (
 	"hash/fnv"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -21,6 +22,8 @@ const (
 // kinds. A World is not safe for concurrent use; a [Server] guards its own (see
 // [Server.Update]).
 type World struct {
+	mu sync.RWMutex // held by the servers that show the world
+
 	Name     string // shown as application name and site name
 	Timezone string // report time zone
 	Locale   string
