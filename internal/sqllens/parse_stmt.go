@@ -10,7 +10,9 @@ func (p *parser) statements() []*Statement {
 			continue
 		}
 		before := p.pos
-		p.stmtEnd = p.statementEnd()
+		if p.pos >= p.stmtEnd { // else the semicolon found before is still ahead
+			p.stmtEnd = p.statementEnd()
+		}
 		st := p.statement()
 		if st != nil {
 			st.Span.End = p.toks[max(p.pos-1, before)].end
