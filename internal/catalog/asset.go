@@ -70,6 +70,14 @@ type Collection struct {
 // Ref implements [Asset].
 func (c *Collection) Ref() Ref { return Ref{KindCollection, c.ID} }
 
+// Nameless returns the row that stands for a personal collection which is left
+// out: that it exists is no secret, whose it is and what is in it are.
+func (c *Collection) Nameless() *Collection {
+	return &Collection{
+		Common: Common{ID: c.ID, EntityID: c.EntityID, Name: "Personal collection"}, ParentID: RootCollectionID, PersonalOwnerID: c.PersonalOwnerID,
+	}
+}
+
 // InCollection returns the parent.
 func (c *Collection) InCollection() string { return c.ParentID }
 

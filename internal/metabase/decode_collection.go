@@ -82,10 +82,7 @@ func (c *Client) Collections(ctx context.Context) ([]*catalog.Collection, []cata
 		case !c.names.isHidden(a.ID):
 			shown = append(shown, a)
 		case a.PersonalOwnerID != "" && !c.cfg.IncludePersonal && a.ParentID == catalog.RootCollectionID:
-			// That it exists may be told; its name says whose it is.
-			shown = append(shown, &catalog.Collection{
-				Common: catalog.Common{ID: a.ID, EntityID: a.EntityID, Name: "Personal collection"}, ParentID: a.ParentID, PersonalOwnerID: a.PersonalOwnerID,
-			})
+			shown = append(shown, a.Nameless())
 			personal++
 		case a.PersonalOwnerID != "" && !c.cfg.IncludePersonal:
 			personal++

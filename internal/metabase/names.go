@@ -91,21 +91,11 @@ func (n *names) column(num int64) string {
 }
 
 // resolveTable turns a placeholder into the natural id, once known.
-func (n *names) resolveTable(id string) string {
-	i := strings.LastIndex(id, "/#")
-	if i < 0 {
-		return id
-	}
-	num, err := strconv.ParseInt(id[i+2:], 10, 64)
-	if err != nil {
-		return id
-	}
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	return cmp.Or(n.tables[num], id)
-}
+func (n *names) resolveTable(id string) string { return n.resolve(n.tables, id) }
 
-func (n *names) resolveColumn(id string) string {
+func (n *names) resolveColumn(id string) string { return n.resolve(n.columns, id) }
+
+func (n *names) resolve(known map[int64]string, id string) string {
 	i := strings.LastIndex(id, "/#")
 	if i < 0 {
 		return id
@@ -116,7 +106,7 @@ func (n *names) resolveColumn(id string) string {
 	}
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	return cmp.Or(n.columns[num], id)
+	return cmp.Or(known[num], id)
 }
 
 // seen notes somebody who was named beside content. What the list of people

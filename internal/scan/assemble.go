@@ -149,8 +149,7 @@ func (r *run) assembleAssets(s *catalog.Snapshot, all *part) {
 }
 
 // shownCollections leaves out what is filtered. Of a personal collection a
-// nameless row stays: that it exists is no secret, whose it is and what is in
-// it are.
+// nameless row stays.
 func shownCollections(all []*catalog.Collection, out filter) []*catalog.Collection {
 	shown := make([]*catalog.Collection, 0, len(all))
 	for _, c := range all {
@@ -158,9 +157,7 @@ func shownCollections(all []*catalog.Collection, out filter) []*catalog.Collecti
 		case !out.collection(c.ID):
 			shown = append(shown, c)
 		case out.personal[c.ID] && !out.excluded[c.ID] && (c.ParentID == catalog.RootCollectionID || c.ParentID == ""):
-			shown = append(shown, &catalog.Collection{
-				Common: catalog.Common{ID: c.ID, EntityID: c.EntityID, Name: "Personal collection"}, ParentID: catalog.RootCollectionID, PersonalOwnerID: c.PersonalOwnerID,
-			})
+			shown = append(shown, c.Nameless())
 		}
 	}
 	return shown
