@@ -78,7 +78,8 @@ type Star struct {
 	Except  []Ident
 	Replace []SelectItem
 	Rename  []Rename
-	Pattern string // ILIKE pattern or COLUMNS regular expression; the columns are not known then
+	Pattern string // what the columns' names match: of LIKE and ILIKE, or COLUMNS' expression as written
+	Like    string // "like" or "ilike" when Pattern is one
 }
 
 // Rename is one pair of a star's RENAME list.
@@ -88,6 +89,7 @@ type Rename struct{ From, To Ident }
 type SelectItem struct {
 	Expr  *Expr
 	Alias *Ident
+	More  []Ident // further names: STACK(…) AS (a, b)
 	Span  Span
 }
 
@@ -122,6 +124,7 @@ type CTE struct {
 	Columns []Ident
 	Query   *Query
 	Expr    *Expr
+	Marks   []Ident // the columns that SEARCH and CYCLE add
 	Span    Span
 }
 
@@ -141,9 +144,18 @@ type Select struct {
 	Having     *Expr
 	Qualify    *Expr
 	Windows    []NamedWindow
+	FromTag    *Tag // a snippet behind FROM, which may join more tables
+	Model      *Model
 	StartWith  *Expr
 	ConnectBy  *Expr
 	Span       Span
+}
+
+// Model is Oracle's MODEL clause: the columns it yields, those that name cells
+// before those that cells hold.
+type Model struct {
+	Columns []SelectItem
+	Rules   [][]Ident // the name a rule sets, then the names it reads
 }
 
 // NamedWindow is an entry of the WINDOW clause.
@@ -213,12 +225,14 @@ type Pivot struct {
 	Aggregates []SelectItem
 	For        []Ident
 	In         []SelectItem
+	Lists      []int // where the entries of each FOR begin in In
 	InQuery    *Query
 	Values     []Ident   // UNPIVOT value columns
 	NameColumn *Ident    // UNPIVOT name column
 	Sources    [][]Ident // UNPIVOT source columns
 	GroupBy    []*Expr
 	Match      bool
+	AllRows    bool // ALL ROWS PER MATCH: the columns of the table stay
 	Measures   []SelectItem
 	Partition  []*Expr
 	Order      []*Expr
@@ -273,6 +287,11 @@ type DML struct {
 	Where     *Expr
 	On        *Expr
 	Set       []Assignment
+	Given     int  // how many of Set stand for the row of INSERT … SET; the others are of ON CONFLICT
+	ByName    bool // the columns of Query go to those of the same name
+	Multi     bool // INSERT ALL and INSERT FIRST: Where and Values see Query
+	Values    []*Expr
+	Deleted   []*Table // further tables of DELETE a, b FROM …
 	Actions   []MergeAction
 	Returning []SelectItem
 	Others    []*DML // further inserts of a multi-table INSERT
@@ -292,4 +311,5 @@ type MergeAction struct {
 	Columns []Ident
 	Values  []*Expr
 	Star    bool
+	Except  []Ident // the columns that the star leaves out
 }

@@ -55,6 +55,16 @@ func Canonicalize(sql string, d Dialect) Canonical {
 	return out
 }
 
+// CanonicalText is the normal form of a tree that was parsed with its optional
+// blocks, for who has the tree already. ok is false where [Canonicalize] would
+// compare by words.
+func CanonicalText(tree *Tree) (text string, ok bool) {
+	if tree.tooLarge {
+		return "", false
+	}
+	return canonicalText(tree, false)
+}
+
 func fingerprint(kind, text string) string {
 	sum := sha256.Sum256([]byte(kind + "\x00" + text))
 	return hex.EncodeToString(sum[:16])
@@ -276,6 +286,10 @@ func (p *printer) word(i int, env *names) string {
 			if i > 0 && p.toks[i-1].isWord("union") {
 				return ""
 			}
+		case "all":
+			if i > 0 && p.toks[i-1].isWord("select") || i > 1 && p.toks[i-1].isOp("(") && aggregateFunctions[strings.ToLower(p.toks[i-2].text)] {
+				return ""
+			}
 		}
 		if next.isOp(".") && (i == 0 || !p.toks[i-1].isOp(".")) {
 			if name, ok := env.alias(Ident{Text: t.text}); ok {
@@ -348,16 +362,33 @@ func (p *printer) ident(id Ident) string {
 		}
 		if text == strings.ToUpper(text) {
 			text = strings.ToLower(text)
-			if plainName(text) {
+			if plainName(text) && !placeName(text) {
 				return text
 			}
 		}
 	case sensitive:
 	}
+	if placeName(text) { // not to be taken for the name of a place
+		return `"` + text + `"`
+	}
 	if id.Quote == 0 || plainName(text) && (p.t.names != foldUpper) && !hardWords[text] && (p.t.names != foldLower || text == strings.ToLower(text)) {
 		return text
 	}
 	return `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
+}
+
+// placeName says whether a name looks like the ones that the normal form gives to
+// relations and common table expressions.
+func placeName(s string) bool {
+	if len(s) < 2 || len(s) > 12 || s[0] != 't' && s[0] != 'c' || !isDigit(s[1]) {
+		return false
+	}
+	for i := 1; i < len(s); i++ {
+		if !isDigit(s[i]) && s[i] != '_' {
+			return false
+		}
+	}
+	return true
 }
 
 // plainName says whether a name can stand without quotes.

@@ -1,6 +1,7 @@
 package sqllens
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -62,6 +63,13 @@ func (p *printer) expr(e *Expr, env *names) string {
 		p.failed = true
 		return ""
 	case ExprColumn:
+		span := e.Name[0].Span.join(e.Name[len(e.Name)-1].Span)
+		if span == (Span{}) || p.first(span.Start) == i && p.first(span.End) == j {
+			return p.column(e, env)
+		}
+		if p.first(span.Start) >= i && p.first(span.End) <= j { // words around the name: ANY (a)
+			return p.words(i, j, []piece{{span: span, write: func(env *names) string { return p.column(e, env) }}}, env)
+		}
 		return p.column(e, env)
 	case ExprLiteral:
 		if p.shape && e.Op != "null" && e.Op != "default" {
@@ -112,7 +120,7 @@ func (p *printer) column(e *Expr, env *names) string {
 		if name == "" { // the only table: the qualifier says nothing, unless an alias has the name
 			for _, o := range env.outputs {
 				if strings.EqualFold(o.Text, path[n].Text) {
-					return "t." + rest
+					return "t0." + rest
 				}
 			}
 			return rest
@@ -128,9 +136,18 @@ func (p *printer) star(e *Expr, i, j int, env *names) string {
 		span := e.Name[0].Span.join(e.Name[len(e.Name)-1].Span)
 		name, ok := env.alias(e.Name[0])
 		if len(e.Name) > 1 {
-			name, ok = env.qualified(e.Name)
-		}
-		if !ok {
+			table, found := env.qualified(e.Name)
+			switch {
+			case found:
+				name = table
+			case ok && name != "": // the fields of a column
+				name += "." + p.path(e.Name[1:])
+			case ok:
+				name, ok = p.path(e.Name[1:]), false
+			default:
+				name = p.path(e.Name)
+			}
+		} else if !ok {
 			name = p.path(e.Name)
 		}
 		if end := p.first(span.End); ok && name == "" && end < j && p.toks[end].isOp(".") { // the only table
@@ -254,7 +271,7 @@ func (p *printer) binary(op, left, right string, e *Expr) string {
 			left, right = right, left
 		}
 	case "+":
-		if p.tree.Dialect != TSQL && left > right { // + joins strings in SQL Server
+		if p.tree.Dialect != TSQL && p.tree.Dialect != Generic && left > right { // + joins strings in SQL Server
 			left, right = right, left
 		}
 	case ">":
@@ -313,7 +330,7 @@ func (p *printer) logical(e *Expr, env *names) (string, bool) {
 	var all []string
 	for block, list := range groups {
 		slices.Sort(list)
-		list = slices.Compact(list)
+		list = distinct(list)
 		if block == p.block {
 			all = append(all, list...)
 			continue
@@ -321,12 +338,33 @@ func (p *printer) logical(e *Expr, env *names) (string, bool) {
 		all = append(all, "[["+strings.Join(list, " "+e.Op+" ")+"]]")
 	}
 	slices.Sort(all)
-	all = slices.Compact(all)
+	all = distinct(all)
 	if len(all) == 1 {
 		return all[0], true
 	}
 	return "( " + strings.Join(all, " "+e.Op+" ") + " )", true
 }
+
+// distinct keeps one of equal operands, of a sorted list. Those that roll dice
+// stay.
+func distinct(list []string) []string {
+	out := list[:0]
+	for i := 0; i < len(list); {
+		end := i + 1
+		for end < len(list) && list[end] == list[i] {
+			end++
+		}
+		if end-i > 1 && volatile.MatchString(list[i]) {
+			out = append(out, list[i:end]...)
+		} else {
+			out = append(out, list[i])
+		}
+		i = end
+	}
+	return out
+}
+
+var volatile = regexp.MustCompile(`(?i)\b(rand\w*|random\w*|newid|newsequentialid|\w*uuid\w*|nextval|clock_timestamp|setseed|seq[48])\b`)
 
 // operands flattens a tree of one operator. The left side is walked without
 // recursion: chains are long there.

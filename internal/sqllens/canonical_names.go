@@ -146,18 +146,11 @@ func (n *names) outside() bool {
 	return false
 }
 
-// detached keeps the common table expressions of an environment and drops its
-// relations: what a derived table sees.
+// detached drops the relations of the innermost level: what a derived table
+// sees. Those of enclosing queries stay.
 func (n *names) detached() *names {
-	out := &names{}
 	if n == nil {
-		return out
+		return &names{}
 	}
-	out.depth = n.depth
-	for m := n; m != nil; m = m.parent {
-		for i := len(m.ctes) - 1; i >= 0; i-- {
-			out.ctes = append([]cteName{m.ctes[i]}, out.ctes...)
-		}
-	}
-	return out
+	return &names{parent: n.parent, depth: n.depth, ctes: n.ctes}
 }

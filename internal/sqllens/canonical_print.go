@@ -197,7 +197,7 @@ func (p *printer) groupBy(s *Select) []piece {
 			plain = false
 		}
 	}
-	if j < len(p.toks) && p.toks[j].isWord("with", "grouping") || i > 0 && !p.toks[i-1].isWord("by") || depth != 0 {
+	if j < len(p.toks) && p.toks[j].isWord("with", "grouping") || i < 2 || !p.toks[i-1].isWord("by") || !p.toks[i-2].isWord("group") || depth != 0 { // SORT BY has an order
 		plain = false
 	}
 	if !plain {
@@ -336,7 +336,13 @@ func (p *printer) joinParts(t *Table) []piece {
 	node := t
 	for node.Kind == TableJoin && node.Alias == nil {
 		if node.Right != nil && node.Join != "array" {
-			right := p.tables([]*Table{node.Right})
+			operand := node.Right
+			if node.Join == "apply" || node.Join == "lateral" { // it sees what stands before it
+				lateral := *operand
+				lateral.Lateral = true
+				operand = &lateral
+			}
+			right := p.tables([]*Table{operand})
 			right[0].from = false
 			parts = append(parts, right...)
 		} else if node.Right != nil && node.Right.Func != nil {

@@ -1,6 +1,8 @@
 package sqllens_test
 
 import (
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/metalens/metalens/internal/sqllens"
@@ -97,5 +99,29 @@ func TestCanonicalEquivalence(t *testing.T) {
 				t.Errorf("%s, want %s\n a: %s\n b: %s", got, c.want, x.Text, y.Text)
 			}
 		})
+	}
+}
+
+// TestCanonicalPairs reads testdata/canonical.tsv: pairs of texts of which one
+// detail differs.
+func TestCanonicalPairs(t *testing.T) {
+	data, err := os.ReadFile("testdata/canonical.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		row := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		d, ok := sqllens.ParseDialect(row[1])
+		if len(row) != 4 || !ok {
+			t.Fatalf("no case: %q", line)
+		}
+		a, b := sqllens.Canonicalize(row[2], d), sqllens.Canonicalize(row[3], d)
+		same := a.Fingerprints.Equivalent == b.Fingerprints.Equivalent
+		if want := row[0] == "equivalent"; same != want {
+			t.Errorf("%s: %q and %q: same %v, want %v\n a: %s\n b: %s", d, row[2], row[3], same, want, a.Text, b.Text)
+		}
 	}
 }

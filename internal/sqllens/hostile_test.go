@@ -85,6 +85,34 @@ var hostile = map[string]func(n int) string{
 	"binary":     func(n int) string { return "SELECT " + deep("\x00\xff\xfe\x80 ", n/5) + "FROM t" },
 	"procedural": func(n int) string { return deep("BEGIN IF a THEN ", n/16) },
 	"empty":      func(int) string { return "" },
+	"blocks":     func(n int) string { return deep("BEGIN ", n/8) },
+	"conditions": func(n int) string { return deep("IF (SELECT 1) THEN ", n/16) + deep("END IF; ", n/16) },
+	"loops":      func(n int) string { return deep("WHILE a DO ", n/16) },
+	"labels":     func(n int) string { return deep("a: ", n/4) },
+	"declare": func(n int) string {
+		return "DECLARE @a int = (SELECT a FROM t)" + deep(", @a int = (SELECT a FROM t)", n/32)
+	},
+	"pivot":      func(n int) string { return "FROM " + deep("(PIVOT ", n/8) + "t ON a" + deep(")", n/8) },
+	"unpivot on": func(n int) string { return "UNPIVOT t ON a" + deep(", a", n/4) },
+	"explain":    func(n int) string { return "SELECT * FROM " + deep("(EXPLAIN ", n/16) + "SELECT 1" + deep(")", n/16) },
+	"settings":   func(n int) string { return "EXPLAIN a = 1" + deep(", a = 1", n/8) + " SELECT 1" },
+	"with values": func(n int) string {
+		return "SELECT " + deep("WITH(a AS ", n/16) + "1" + deep(", a)", n/16)
+	},
+	"functions":    func(n int) string { return deep("WITH FUNCTION f() RETURNS int RETURN 1 ", n/32) + "SELECT 1" },
+	"alter view":   func(n int) string { return deep("ALTER VIEW v ", n/16) },
+	"sign soup":    func(n int) string { return "SELECT a " + deep("<->%#@!~", n/8) + " b" },
+	"loose signs":  func(n int) string { return "SELECT a" + deep(" <#> a", n/8) },
+	"hints":        func(n int) string { return "SELECT * FROM t " + deep("@{a=1} ", n/8) },
+	"type strings": func(n int) string { return "SELECT " + deep("int 'a' ", n/8) },
+	"output":       func(n int) string { return "DELETE t " + deep("OUTPUT deleted.a INTO u ", n/32) },
+	"aliased joins": func(n int) string {
+		return "SELECT * FROM " + deep("(", n/16) + "t" + deep(" JOIN t USING (a)) AS x", n/16)
+	},
+	"cells":       func(n int) string { return deep("SELECT 1\n-- COMMAND ----------\n", n/32) },
+	"ternary":     func(n int) string { return "SELECT " + deep("a ? b : ", n/8) + "c" },
+	"tuple parts": func(n int) string { return "SELECT a" + deep(".1", n/2) },
+	"grants":      func(n int) string { return deep("GRANT SELECT ON t TO u ", n/32) },
 }
 
 func deep(s string, n int) string { return strings.Repeat(s, n) }
@@ -133,7 +161,7 @@ func TestHostileTextIsLinear(t *testing.T) {
 		if only != "" && only != name {
 			continue
 		}
-		for _, d := range []sqllens.Dialect{sqllens.Postgres, sqllens.TSQL, sqllens.BigQuery, sqllens.ClickHouse} {
+		for _, d := range []sqllens.Dialect{sqllens.Postgres, sqllens.TSQL, sqllens.BigQuery, sqllens.ClickHouse, sqllens.DuckDB, sqllens.Trino} {
 			a, b := work(text(small), d), work(text(big), d)
 			for range 6 { // the shortest time is the one without the machine's pauses
 				if !tooSlow(a, b) {
@@ -179,6 +207,26 @@ func FuzzInspect(f *testing.F) {
 	f.Add("SELECT *, s.* FROM (SELECT STRUCT(a AS b) AS s FROM orders) NATURAL JOIN orders o", uint8(3))
 	f.Add("SELECT * REPLACE (id + 1 AS id) FROM orders JOIN orders b USING (id) GROUP BY 1 ORDER BY 2", uint8(7))
 	f.Add("FROM orders |> EXTEND 1 AS a |> JOIN orders USING (id) |> PIVOT (sum(a) FOR b IN (1))", uint8(3))
+	for pick, sql := range []string{ // one for each dialect, in their order
+		"SELECT a <<->> b, int4 '1', x COLLATE \"C\" FROM (orders o JOIN t USING (id)) AS j WHERE a IS NFC NORMALIZED [[AND {{f}}]]",
+		"REPLACE INTO t VALUE (1), (2); DELETE t.* FROM t JOIN orders USING (id); SELECT a SOUNDS LIKE b INTO OUTFILE 'f' LINES STARTING BY 'x'",
+		"SET @a = (SELECT id FROM orders); DELETE HISTORY FROM t BEFORE SYSTEM_TIME '2020-01-01'",
+		"BEGIN IF EXISTS(SELECT 1 FROM orders) THEN SELECT WITH(a AS 1, a + id) FROM t @{h=1}; END IF; END; EXPORT DATA OPTIONS(x=1) AS SELECT 1",
+		"SELECT filter(a, (i INT, j VARIANT) -> i > 1), IDENTIFIER('f')(1) FROM @~/a/b.csv; INSERT ALL INTO t VALUES (a) SELECT id AS a FROM orders",
+		"SELECT *, a AS b EXCLUDE (id) FROM orders o, o.list AS v AT i, UNPIVOT o.obj AS x AT y",
+		"SELECT a.:Int64, t.1.2, x ? y ? 1 : 2 : 3 FROM (EXPLAIN indexes = 1 SELECT * FROM orders) PASTE JOIN t ARRAY JOIN u LIMIT 1 OFFSET 2 BY id",
+		"WITH p AS (PIVOT orders ON a IN (1, 2) USING sum(id) AS s GROUP BY a,) FROM x: p SELECT 5!, *COLUMNS('a') LIMIT 10%",
+		"DECLARE @a int = (SELECT 1); IF EXISTS (SELECT id FROM orders) SELECT * FROM @t ELSE DELETE t OUTPUT deleted.a INTO u; label: OPEN c",
+		"WITH FUNCTION f(x int) RETURNS int BEGIN IF x > 1 THEN RETURN 1; END IF; RETURN 2; END SELECT f(id) FROM orders, (VALUES 1, 2) v(a)",
+		"SELECT json_query(a FORMAT JSON ENCODING UTF8, 'lax $') FROM orders",
+		"SELECT TRANSFORM(id) USING 'cat' AS (a INT) FROM ${db}.orders@v1\n-- COMMAND ----------\nVALUES (1) AS t(a)",
+		"MERGE INTO t USING orders ON a = b WHEN MATCHED THEN UPDATE SET * EXCEPT (c); SELECT a?::INT",
+		"SELECT (a - b) DAY(9) TO SECOND BULK COLLECT INTO x FROM orders WHERE 1 < = 2 LOG ERRORS INTO e",
+		"SELECT 'a'.'b' FROM 'orders' AS 'a'; UPDATE OR FAIL t SET a = 1 /* open",
+		"VALUES (1), (2); WITH a (SELECT 1) SELECT * FROM a, {{#12-x}} WHERE [[{{x}} AND]] true",
+	} {
+		f.Add(sql, uint8(pick))
+	}
 	dialects := sqllens.Dialects()
 	schema := &sqllens.InspectSchema{Tables: []sqllens.InspectTable{{Name: "orders", Columns: []sqllens.InspectColumn{{Name: "id"}, {Name: "a"}}}}}
 	f.Fuzz(func(t *testing.T, sql string, pick uint8) {
@@ -186,6 +234,12 @@ func FuzzInspect(f *testing.F) {
 			return
 		}
 		d := dialects[int(pick)%len(dialects)]
+		begin := cpu(t)
+		defer func() {
+			if used := cpu(t) - begin; used > 2*time.Second {
+				t.Fatalf("%v for %d bytes", used, len(sql))
+			}
+		}()
 		a := sqllens.Inspect(sqllens.InspectRequest{Dialect: string(d), SQL: sql, Schema: schema})
 		inside := func(s [2]int) {
 			if s[0] < 0 || s[1] > len(sql) || s[0] > s[1] {

@@ -160,7 +160,7 @@ func (x *Inspector) Inspect(in InspectRequest) InspectAnswer {
 		schema = x.schema
 	}
 	tree := Parse(in.SQL, d, true)
-	lineage, qualified := resolve(tree, schema, nil, len(tree.Blocks) == 0)
+	lineage, qualified := resolve(tree, schema, nil, len(tree.Blocks) == 0 && !tree.made)
 	out.add(tree, lineage)
 	out.QualifiedSQL = qualified
 	if len(tree.Blocks) > 0 {
@@ -187,6 +187,12 @@ func (in InspectRequest) schema(d Dialect) *Schema {
 		st := SchemaTable{TableRef: TableRef{Catalog: t.Catalog, Schema: t.Schema, Name: t.Name}}
 		for _, c := range t.Columns {
 			st.Columns = append(st.Columns, c.Name)
+			if strings.ContainsAny(c.Type, "<(") {
+				if st.Types == nil {
+					st.Types = map[string]string{}
+				}
+				st.Types[c.Name] = c.Type
+			}
 		}
 		tables = append(tables, st)
 	}

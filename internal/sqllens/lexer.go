@@ -1,6 +1,7 @@
 package sqllens
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -19,7 +20,7 @@ type lexer struct {
 	tags     []*Tag
 	blocks   []Span // optional blocks found
 	comments []Span
-	jinja    bool   // {% … %} was skipped
+	jinja    []Span // {% … %} that were passed
 	broken   []Span // unterminated strings and comments
 	optDepth int
 	noTag    bool // no }} is ahead
@@ -130,7 +131,7 @@ func (l *lexer) skipSpace() {
 			if end < 0 {
 				return
 			}
-			l.jinja = true
+			l.jinja = append(l.jinja, Span{l.pos, l.pos + end + 2})
 			l.pos += end + 2
 		case c == '{' && l.at(l.pos+1) == '#':
 			end := l.find("#}", &l.noNote)
@@ -164,6 +165,9 @@ func (l *lexer) dashComment() bool {
 
 func (l *lexer) lineComment(skip int) {
 	start := l.pos
+	if (l.dialect == Databricks || l.dialect == Spark) && strings.HasPrefix(l.src[start:], "-- COMMAND ---") { // between the cells of an exported notebook
+		l.tokens = append(l.tokens, token{kind: tokOp, start: start, end: start, text: ";"})
+	}
 	l.pos += skip
 	if i := strings.IndexByte(l.src[l.pos:], '\n'); i >= 0 {
 		l.pos += i + 1
@@ -194,14 +198,16 @@ func (l *lexer) blockComment() {
 		}
 	}
 	l.comments = append(l.comments, Span{start, l.pos})
-	l.broken = append(l.broken, Span{start, l.pos})
+	if l.dialect != SQLite { // there a comment may be left open at the end
+		l.broken = append(l.broken, Span{start, l.pos})
+	}
 }
 
 // template reads {{ … }}, [[ and ]]. It reports whether it consumed something.
 func (l *lexer) template(glued bool) bool {
 	c, d := l.src[l.pos], l.at(l.pos+1)
 	switch c {
-	case '{', '[', ']', '<', '#':
+	case '{', '[', ']', '<', '#', '$':
 	default:
 		return false
 	}
@@ -260,12 +266,27 @@ func (l *lexer) foreignPlaceholder(c, d byte) int {
 				return shut + 1
 			}
 		}
-	case c == '#' && d == '#' && l.dialect == TSQL:
-		if end := strings.Index(rest[2:], "##"); end > 0 && end < 120 && !strings.ContainsAny(rest[2:2+end], " \n;(") {
+	case c == '$' && d == '{' && (l.dialect == Spark || l.dialect == Databricks || l.dialect == Generic): // ${hivevar:name}
+		if end := strings.IndexAny(rest[2:], "}\n;({"); end > 0 && end < 120 && rest[2+end] == '}' {
+			return end + 3
+		}
+	case c == '#' && d == '#' && (l.dialect == TSQL || l.dialect == Generic):
+		if end := strings.Index(rest[2:], "##"); end > 0 && end < 120 && l.sitePlaceholder(rest[2:2+end]) {
 			return end + 4
 		}
 	}
 	return 0
+}
+
+// sitePlaceholder says whether name:type?default stands between two ##, which
+// may also begin two temporary tables. Only the default may hold blanks.
+func (l *lexer) sitePlaceholder(text string) bool {
+	name, value, given := strings.Cut(text, "?")
+	if given && strings.Contains(value, "\n") || strings.ContainsAny(name, " \t\n;(),.[") {
+		return false
+	}
+	name, _, _ = strings.Cut(name, ":")
+	return name != ""
 }
 
 // blockEnd finds the end of an optional block that starts at i, or -1 when
@@ -386,8 +407,11 @@ func (l *lexer) afterName(glued bool) bool {
 	if !glued || len(l.tokens) == 0 {
 		return false
 	}
-	k := l.tokens[len(l.tokens)-1].kind
-	return k == tokWord || k == tokQuoted || k == tokTag
+	last := &l.tokens[len(l.tokens)-1]
+	if l.dialect == ClickHouse && (last.isOp(")") || last.isOp("]") || last.kind == tokNumber && len(l.tokens) > 1 && l.tokens[len(l.tokens)-2].isOp(".")) { // f(x).1.2 of a tuple
+		return true
+	}
+	return last.kind == tokWord || last.kind == tokQuoted || last.kind == tokTag
 }
 
 // bracketName tells a [name] from an array or subscript.
@@ -407,7 +431,7 @@ func (l *lexer) quotedName(start int, glued bool, open, shut byte) {
 	l.pos++
 	for l.pos < len(l.src) {
 		c := l.src[l.pos]
-		if c == '\\' && open == '`' && l.dialect == BigQuery {
+		if c == '\\' && (open == '`' && l.dialect == BigQuery || l.dialect == ClickHouse) {
 			l.pos += 2
 			continue
 		}
@@ -477,8 +501,17 @@ func (l *lexer) tagsInside(start int) {
 	}
 	before := len(l.tags)
 	l.tagsOf(start, l.pos)
+	at, until := start, 0 // Metabase sees its brackets in quotes, too
 	for _, tag := range l.tags[before:] {
-		tag.Optional, tag.InString = l.optDepth > 0, true
+		for {
+			open := strings.Index(l.src[at:tag.Span.Start], "[[")
+			if open < 0 {
+				break
+			}
+			until = max(until, l.blockEnd(at+open))
+			at += open + 2
+		}
+		tag.Optional, tag.InString = l.optDepth > 0 || until >= tag.Span.End, true
 	}
 }
 
@@ -501,6 +534,7 @@ func (l *lexer) dollarText(start int, glued bool) bool {
 	}
 	l.pos = i + 1 + end + len(fence)
 	l.emit(tokString, start, glued, '$')
+	l.tagsInside(start)
 	return true
 }
 
@@ -519,6 +553,10 @@ func (l *lexer) number(start int, glued bool) {
 		}
 	}
 	digits()
+	if glued && l.dialect == ClickHouse && l.tokens[len(l.tokens)-1].isOp(".") { // t.1.2 of a tuple in a tuple
+		l.emit(tokNumber, start, glued, 0)
+		return
+	}
 	if l.at(l.pos) == '.' && l.at(l.pos+1) != '.' && (!isWordStart(l.at(l.pos+1)) || expLike(l.src[l.pos+1:])) {
 		l.pos++
 		digits()
@@ -642,6 +680,17 @@ func (l *lexer) operator(start int, glued bool) {
 		l.emit(tokOp, start, glued, 0)
 		return
 	}
+	if n := l.spacedOperator(rest); n > 0 {
+		l.pos += n
+		l.emit(tokOp, start, glued, 0)
+		l.tokens[len(l.tokens)-1].text = strings.ReplaceAll(l.src[start:l.pos], " ", "")
+		return
+	}
+	if n := l.customOperator(rest); n > 1 {
+		l.pos += n
+		l.emit(tokOp, start, glued, 0)
+		return
+	}
 	for _, op := range operators {
 		if rest[0] == op[0] && strings.HasPrefix(rest, op) {
 			if op == "?:" || op == "//" && l.dialect != DuckDB && l.dialect != Postgres && l.dialect != Generic {
@@ -655,4 +704,49 @@ func (l *lexer) operator(start int, glued bool) {
 	_, n := utf8.DecodeRuneInString(rest)
 	l.pos += n
 	l.emit(tokOp, start, glued, 0)
+}
+
+// customOperator measures an operator of several signs by PostgreSQL's rule:
+// the longest run of operator signs, cut at a comment, that ends in + or - only
+// when it holds a sign that arithmetic has no use for. Extensions bring
+// operators that no list knows. A run that may be a value's placeholder glued
+// to an operator is none, and question marks never count.
+// https://www.postgresql.org/docs/current/sql-createoperator.html
+func (l *lexer) customOperator(rest string) int {
+	if l.dialect != Postgres && l.dialect != DuckDB {
+		return 0
+	}
+	n := 0
+	for n < len(rest) && strings.IndexByte("+-*/<>=~!@#%^&|", rest[n]) >= 0 {
+		if strings.HasPrefix(rest[n:], "--") || strings.HasPrefix(rest[n:], "/*") {
+			break
+		}
+		n++
+	}
+	if n < 2 || n < len(rest) && rest[n] == '?' || rest[:n] == "@-" {
+		return 0
+	}
+	plain := !strings.ContainsAny(rest[:n], "~!@#%^&|")
+	for n > 1 && (rest[n-1] == '+' || rest[n-1] == '-') && (plain || !knownOperator(rest[:n]) && knownOperator(rest[:n-1])) {
+		n--
+	}
+	if strings.IndexByte("@%#$", rest[n-1]) >= 0 && n < len(rest) && (isWordPart(rest[n]) || rest[n] == '(' || rest[n] == '{') {
+		return 0
+	}
+	return n
+}
+
+func knownOperator(op string) bool { return slices.Contains(operators, op) }
+
+// spacedOperator measures a comparison written with a space in it, > =, which
+// Oracle and SQL Server read as one.
+func (l *lexer) spacedOperator(rest string) int {
+	if l.dialect != Oracle && l.dialect != TSQL || rest[0] != '<' && rest[0] != '>' && rest[0] != '!' {
+		return 0
+	}
+	tail := strings.TrimLeft(rest[1:], " ")
+	if n := len(rest) - len(tail); n > 1 && n < 9 && tail != "" && (tail[0] == '=' || rest[0] == '<' && tail[0] == '>') {
+		return n + 1
+	}
+	return 0
 }

@@ -77,6 +77,10 @@ func (p *parser) primaryWord() *Expr {
 		if n.isOp("(") && t.word != "map" {
 			p.next()
 			e := p.callArgs(&Expr{Kind: ExprStruct, Span: t.span()})
+			if p.is("over") { // a function of that name
+				e.Kind, e.Name = ExprFunc, []Ident{p.ident(t)}
+				return p.callTail(e)
+			}
 			return e
 		}
 		if (n.isOp("{") || n.isOp("[")) && t.word == "map" {
@@ -135,13 +139,25 @@ func (p *parser) primaryWord() *Expr {
 			}
 			return p.callTail(&Expr{Kind: ExprFunc, Name: []Ident{p.ident(t)}, Args: exprArgs(e), Span: e.Span})
 		}
-	case "next":
-		if n.isWord("value") || n.isText("value") { // NEXT VALUE FOR seq
+	case "next", "":
+		if t.isText("match") && n.isOp("(") && p.d == TSQL { // of a graph: a pattern over the tables of FROM
+			p.next()
+			p.skipBalanced()
+			return &Expr{Kind: ExprFunc, Name: []Ident{p.ident(t)}, Call: &Call{}, Span: Span{t.start, p.toks[p.pos-1].end}}
+		}
+		if t.isText("approximate") && p.d == Redshift && n.kind == tokWord && p.peek(2).isOp("(") {
+			p.next()
+			return p.primary()
+		}
+		if t.isText("transform") && n.isOp("(") && (p.d == Spark || p.d == Databricks) {
+			return p.hiveTransform()
+		}
+		if (n.isWord("value") || n.isText("value")) && (t.word != "" || t.isText("previous")) && p.peek(2).isWord("for") { // NEXT VALUE FOR seq
 			p.next()
 			p.next()
 			p.accept("for")
 			p.path()
-			return &Expr{Kind: ExprFunc, Name: []Ident{{Text: "next_value"}}, Span: t.span()}
+			return p.callTail(&Expr{Kind: ExprFunc, Name: []Ident{{Text: "next_value"}}, Span: Span{t.start, p.toks[p.pos-1].end}})
 		}
 	case "default":
 		if !n.isOp(".") && !n.isOp("(") {
@@ -152,7 +168,15 @@ func (p *parser) primaryWord() *Expr {
 		if n.isOp("(") { // MySQL: VALUES(col) in ON DUPLICATE KEY
 			return p.nameOrCall()
 		}
+	case "explain":
+		if p.startsQuery() {
+			q := p.query()
+			return &Expr{Kind: ExprQuery, Query: q, Span: q.Span}
+		}
 	case "select", "with":
+		if t.word == "with" && n.isOp("(") && p.d == BigQuery {
+			return p.withExpression()
+		}
 		// a subquery without parentheses, as in ARRAY(SELECT …) or IF EXISTS SELECT
 		q := p.query()
 		return &Expr{Kind: ExprQuery, Query: q, Span: q.Span}
@@ -160,6 +184,16 @@ func (p *parser) primaryWord() *Expr {
 		if n.isOp("(") || n.isOp(".") {
 			return p.nameOrCall()
 		}
+	}
+	if n.kind == tokString && n.quote == '"' && p.t.doubleQuoteText && (literalTypes[t.word] || p.d == BigQuery && t.word == "" && p.typeLiteral(t)) {
+		p.next()
+		end := p.next()
+		return &Expr{Kind: ExprLiteral, Op: "typed", Text: p.src[t.start:end.end], Span: t.span().join(end.span())}
+	}
+	if (p.d == Postgres || p.d == Redshift || p.d == DuckDB) && n.kind == tokString && n.quote == '\'' && !n.glued && !reserved[t.word] && !t.isWord("escape", "comment", "separator", "default", "format", "interval") { // every type may be written before a string
+		p.next()
+		end := p.next()
+		return &Expr{Kind: ExprLiteral, Op: "typed", Text: p.src[t.start:end.end], Span: t.span().join(end.span())}
 	}
 	if literalTypes[t.word] && n.kind == tokString && n.quote == '\'' || t.word == "" && n.kind == tokString && n.quote == '\'' && p.typeLiteral(t) {
 		p.next()
@@ -173,11 +207,16 @@ func (p *parser) primaryWord() *Expr {
 			return &Expr{Kind: ExprLiteral, Op: "typed", Text: p.src[t.start:end.end], Span: typ.Span.join(end.span())}
 		}
 	}
-	if p.isName(t) || t.isWord("by", "into", "like") && n.isOp("(") {
+	if p.isName(t) || t.isWord("by", "into", "like", "and", "or", "in", "not") && n.isOp("(") && (p.d == ClickHouse || !t.isWord("and", "or", "in", "not")) || p.d == ClickHouse && t.isWord("like") && p.afterValue(n) {
 		return p.nameOrCall()
 	}
 	p.problem("syntax", "expected an expression before "+p.describe(), t.span())
 	return &Expr{Kind: ExprUnknown, Span: Span{t.start, t.start}}
+}
+
+// afterValue says whether an expression may end before a token.
+func (p *parser) afterValue(t *token) bool {
+	return t.kind == tokEOF || t.isOp(",") || t.isOp(")") || t.isOp(";") || t.isWord("from", "as")
 }
 
 // typeLiteral says whether a word before a string names a type.
@@ -228,6 +267,10 @@ func (p *parser) nameOrCall() *Expr {
 	case p.isOp("@") && p.d == Oracle && p.cur().glued: // name@link
 		p.next()
 		p.path()
+		if p.isOp("(") {
+			e.Kind = ExprFunc
+			return p.callTail(p.callArgs(e))
+		}
 	}
 	return e
 }
@@ -248,6 +291,11 @@ func (p *parser) callArgs(e *Expr) *Expr {
 	}
 	for !p.eof() && !p.isOp(")") {
 		before := p.pos
+		if p.is("default") && len(e.Args) > 0 && !p.toks[p.pos-1].isOp(",") && !p.peek(1).isWord("on") { // JSON_VALUE(… DEFAULT 1 ON EMPTY)
+			p.next()
+			e.Args = append(e.Args, p.expr())
+			continue
+		}
 		if !p.callOption(e) {
 			e.Args = append(e.Args, p.argument())
 		}
@@ -272,6 +320,9 @@ func (p *parser) callArgs(e *Expr) *Expr {
 // stands here.
 func (p *parser) isCallOption() bool {
 	t := p.cur()
+	if t.isWord("group") && p.d == BigQuery || t.isWord("settings") && p.d == ClickHouse {
+		return true
+	}
 	if t.isWord("order", "limit", "separator", "ignore", "respect", "having", "using", "within", "partition", "on", "columns", "returning", "format", "from", "for", "default", "with", "cluster", "distribute", "sort", "options", "as", "model", "where", "by", "null", "true", "false", "dimension", "exclude", "include", "range") {
 		return true
 	}
@@ -288,6 +339,12 @@ func (p *parser) callOption(e *Expr) bool {
 			p.next()
 			p.next()
 			e.Call.OrderBy = p.orderItems()
+			return true
+		}
+		if p.peek(1).isOp("(") && len(e.Args) > 0 && p.d == TSQL { // OPENROWSET(BULK …, ORDER (a ASC) UNIQUE)
+			p.next()
+			p.skipBalanced()
+			p.accept("unique")
 			return true
 		}
 	case "partition":
@@ -311,7 +368,7 @@ func (p *parser) callOption(e *Expr) bool {
 			return true
 		}
 	case "separator":
-		if len(e.Args) > 0 {
+		if len(e.Args) > 0 && !p.afterValue(p.peek(1)) {
 			p.next()
 			p.expr()
 			return true
@@ -359,6 +416,24 @@ func (p *parser) callOption(e *Expr) bool {
 			e.Args = append(e.Args, &Expr{Kind: ExprQuery, Query: &Query{Body: p.tableFactor(), Span: t.span()}, Span: t.span()})
 			return true
 		}
+	case "group":
+		if len(e.Args) > 0 && p.peek(1).isWord("by") && p.d == BigQuery { // sum(avg(a) GROUP BY b)
+			p.next()
+			p.next()
+			e.Args = append(e.Args, p.exprList()...)
+			return true
+		}
+	case "settings":
+		if len(e.Args) > 0 && p.d == ClickHouse {
+			for !p.eof() && !p.isOp(")") {
+				if p.isOp("(") {
+					p.skipBalanced()
+					continue
+				}
+				p.next()
+			}
+			return true
+		}
 	case "returning", "format", "default", "null", "with", "from", "for", "as", "true", "false", "where", "by", "range":
 		if len(e.Args) == 0 || t.isWord("null", "default", "true", "false") && !p.peek(1).isWord("on") || t.isWord("format", "range") && p.peek(1).isOp("(") || p.toks[p.pos-1].isOp(",") {
 			return false
@@ -367,6 +442,9 @@ func (p *parser) callOption(e *Expr) bool {
 		switch {
 		case t.word == "as" || t.word == "returning" || t.word == "format":
 			p.typeName()
+			if t.word == "format" && p.acceptText("encoding") {
+				p.next()
+			}
 		case p.isOp(")") || p.isOp(","):
 		case p.isOp("("):
 			p.skipBalanced()
@@ -378,7 +456,7 @@ func (p *parser) callOption(e *Expr) bool {
 		}
 		return true
 	case "columns":
-		if len(e.Args) > 0 {
+		if len(e.Args) > 0 && p.peek(1).isOp("(") {
 			p.next()
 			p.skipBalanced()
 			return true
@@ -415,6 +493,20 @@ func (p *parser) argument() *Expr {
 		value := p.argument()
 		return &Expr{Kind: ExprNamed, Alias: &name, Args: []*Expr{value}, Span: name.Span.join(value.Span)}
 	}
+	if t.isText("key") && len(t.text) == 3 && p.d == Oracle && p.isName(p.peek(1)) { // JSON_OBJECTAGG(KEY a VALUE b)
+		p.next()
+		return p.argument()
+	}
+	if p.d == TSQL {
+		if t.isWord("language") && (p.peek(1).kind == tokNumber || p.peek(1).kind == tokString) { // CONTAINS(…, LANGUAGE 1033)
+			p.next()
+			return p.argument()
+		}
+	}
+	if t.isText("variadic") && p.startsExpr(p.peek(1)) && !p.peek(1).isOp("(") { // PostgreSQL: f(VARIADIC array)
+		p.next()
+		return p.argument()
+	}
 	if t.isText("lambda") && (p.peek(1).kind == tokWord || p.peek(1).isOp("(")) && p.d == DuckDB { // lambda x: expr
 		p.next()
 		var params []Ident
@@ -426,6 +518,11 @@ func (p *parser) argument() *Expr {
 		p.acceptOp(":")
 		body := p.expr()
 		return &Expr{Kind: ExprLambda, Params: params, Args: []*Expr{body}, Span: t.span().join(body.Span)}
+	}
+	if p.isOp("(") && p.d == Snowflake {
+		if e := p.typedLambda(); e != nil {
+			return e
+		}
 	}
 	var e *Expr
 	if p.startsQuery() && !p.isOp("(") {
@@ -541,112 +638,6 @@ func (p *parser) callTail(e *Expr) *Expr {
 		default:
 			return e
 		}
-	}
-}
-
-// windowSpec reads ( [name] [PARTITION BY …] [ORDER BY …] [frame] ).
-func (p *parser) windowSpec() *Window {
-	w := &Window{}
-	p.expectOp("(")
-	if p.isName(p.cur()) && !p.is("partition", "order", "rows", "range", "groups") && !(p.cur().kind == tokTag) {
-		name := p.ident(p.next())
-		w.Base = &name
-	}
-	if p.acceptSeq("partition", "by") || p.acceptSeq("distribute", "by") || p.acceptSeq("cluster", "by") {
-		w.PartitionBy = p.exprList()
-	}
-	if p.acceptSeq("order", "by") || p.acceptSeq("sort", "by") {
-		w.OrderBy = p.orderItems()
-	}
-	if p.is("rows", "range", "groups") {
-		start := p.cur().start
-		for !p.eof() && !p.isOp(")") {
-			if p.is("rows", "range", "groups", "between", "and", "unbounded", "preceding", "following", "current", "row", "exclude", "no", "others", "group", "ties") {
-				p.next()
-				continue
-			}
-			before := p.pos
-			w.Frame = append(w.Frame, p.exprPrec(precCompare+1))
-			if p.pos == before {
-				break
-			}
-		}
-		w.FrameText = p.src[start:p.cur().start]
-	}
-	if p.cur().kind == tokTag {
-		p.next()
-	}
-	p.expectClose(")")
-	return w
-}
-
-func (p *parser) caseExpr() *Expr {
-	start := p.next()
-	e := &Expr{Kind: ExprCase, Span: start.span()}
-	if !p.is("when") {
-		e.Op = "operand"
-		e.Args = append(e.Args, p.expr())
-	}
-	for p.accept("when") {
-		e.Args = append(e.Args, p.expr())
-		for p.acceptOp(",") {
-			e.Args = append(e.Args, p.expr())
-		}
-		if !p.accept("then") {
-			p.problem("syntax", "WHEN without THEN before "+p.describe(), p.cur().span())
-			if !p.is("when", "else", "end") {
-				p.skipCase()
-			}
-			continue
-		}
-		e.Args = append(e.Args, p.expr())
-		if !p.is("when", "else", "end") {
-			if p.cur().kind == tokTag {
-				e.Args = append(e.Args, p.primary())
-				continue
-			}
-			p.problem("syntax", "unexpected "+p.describe()+" in CASE", p.cur().span())
-			p.skipCase()
-		}
-	}
-	if p.accept("else") {
-		e.Else = p.expr()
-	}
-	if !p.is("end") && !p.eof() {
-		p.problem("syntax", "CASE without END before "+p.describe(), p.cur().span())
-		p.skipCase()
-	}
-	e.Span.End = p.cur().end
-	if p.accept("end") {
-		if p.is("case") {
-			p.next()
-		}
-	}
-	return e
-}
-
-// skipCase passes what it does not know up to the next WHEN, ELSE or END of
-// the same CASE.
-func (p *parser) skipCase() {
-	depth := 0
-	for !p.eof() {
-		switch t := p.cur(); {
-		case t.isOp("("):
-			p.skipBalanced()
-			continue
-		case t.isOp(")") || t.isOp(";"):
-			return
-		case t.isWord("case"):
-			depth++
-		case t.isWord("end"):
-			if depth == 0 {
-				return
-			}
-			depth--
-		case depth == 0 && (t.isWord("when", "else") || clauseWords[t.word]):
-			return
-		}
-		p.next()
 	}
 }
 

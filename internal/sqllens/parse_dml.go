@@ -28,20 +28,32 @@ func (p *parser) dml() *DML {
 func (p *parser) insert(d *DML) {
 	p.accept("or")
 	p.acceptText("abort")
-	p.accept("rollback", "replace", "ignore", "all", "first") // INSERT ALL …
+	p.accept("rollback", "replace", "ignore")
+	multi := p.accept("all", "first") // INSERT ALL INTO … INTO … SELECT
 	p.acceptText("fail")
 	p.acceptText("low_priority")
 	p.acceptText("delayed")
 	p.accept("high_priority", "ignore")
-	if p.is("top") {
-		p.next()
-		p.primary()
+	p.top()
+	if p.accept("overwrite") { // Snowflake: INSERT OVERWRITE ALL
+		multi = p.accept("all", "first") || multi
 	}
-	p.accept("overwrite")
 	p.acceptText("local")
 	if p.acceptText("directory") {
-		p.next()
+		if p.cur().kind == tokString {
+			p.next()
+		}
 		d.Target = &Table{Kind: TableFile, Text: "directory"}
+		for !p.eof() && !p.isOp(";") && !p.startsQuery() { // USING format OPTIONS (…), STORED AS, ROW FORMAT
+			if p.isOp("(") && !p.startsQueryAt(1) {
+				p.skipBalanced()
+				continue
+			}
+			if p.isOp("(") {
+				break
+			}
+			p.next()
+		}
 	} else {
 		p.accept("into")
 		p.accept("overwrite")
@@ -49,6 +61,9 @@ func (p *parser) insert(d *DML) {
 		if p.accept("function") {
 			p.primary()
 			d.Target = &Table{Kind: TableFile, Text: "function"}
+			if p.acceptSeq("partition", "by") {
+				p.exprList()
+			}
 		} else if p.isOp("(") && p.startsQueryAt(1) {
 			d.Target = p.tableFactor()
 		} else if p.isOp("@") || strings.HasPrefix(p.cur().text, "@") && p.cur().kind == tokWord {
@@ -56,13 +71,17 @@ func (p *parser) insert(d *DML) {
 			d.Target = &Table{Kind: TableFile, Text: "variable"}
 		} else {
 			d.Target = p.nameOnly()
+			if p.isOp("@") && p.d == Oracle { // table@link
+				p.next()
+				p.path()
+			}
 		}
-		if p.accept("as") || p.isName(p.cur()) && !p.is("values", "select", "with", "partition", "default", "set", "table", "format", "exec", "execute", "overriding", "if", "replace", "output", "settings", "from", "by") && !p.cur().isText("overriding") && !p.cur().isText("output") && p.cur().kind != tokTag && !p.cur().isText("rows") {
+		if p.accept("as") || p.isName(p.cur()) && !p.valueList() && !p.is("values", "select", "with", "partition", "default", "set", "table", "format", "exec", "execute", "overriding", "if", "replace", "output", "settings", "from", "by") && !p.cur().isText("overriding") && !p.cur().isText("output") && p.cur().kind != tokTag && !p.cur().isText("rows") {
 			alias := p.ident(p.next())
 			d.Target.Alias = &alias
 		}
 	}
-	p.acceptSeq("by", "name")
+	d.ByName = p.byName() || d.ByName
 	if p.is("partition") && p.peek(1).isOp("(") {
 		p.next()
 		p.skipBalanced()
@@ -74,7 +93,7 @@ func (p *parser) insert(d *DML) {
 	if p.isOp("(") && !p.queryInParens() {
 		d.Columns = p.identList()
 	}
-	p.acceptSeq("by", "name")
+	d.ByName = p.byName() || d.ByName
 	if p.is("partition") && p.peek(1).isOp("(") {
 		p.next()
 		p.skipBalanced()
@@ -87,9 +106,28 @@ func (p *parser) insert(d *DML) {
 	if p.cur().isText("output") {
 		p.output(d)
 	}
+	if p.is("with") && p.peek(1).isText("label") { // Doris, StarRocks
+		p.next()
+		p.next()
+		p.next()
+		if p.isOp("(") && !p.queryInParens() {
+			d.Columns = p.identList()
+		}
+	}
+	if p.is("replace") && p.peek(1).isWord("using") { // Databricks
+		p.next()
+		p.next()
+		p.skipParens()
+	}
 	if p.is("with") && p.peek(1).isOp("(") {
 		p.next()
 		p.skipBalanced()
+		if p.isOp("(") && !p.queryInParens() {
+			d.Columns = p.identList()
+		}
+		if p.cur().isText("output") {
+			p.output(d)
+		}
 	}
 	if p.accept("settings") {
 		for !p.eof() && !p.startsQuery() && !p.isOp(";") && !p.is("values", "format") {
@@ -101,16 +139,22 @@ func (p *parser) insert(d *DML) {
 		p.next()
 		d.Where = p.condition()
 	}
+	if p.valueList() {
+		p.cur().word = "values"
+	}
 	switch {
 	case p.is("default") && p.peek(1).isWord("values"):
 		p.next()
 		p.next()
+	case multi && p.is("values"):
+		p.multiInsert(d)
 	case p.startsQuery() || p.isOp("(") || p.is("values") || p.cur().kind == tokTag:
 		d.Query = p.query()
 	case p.is("table", "from"):
 		d.Query = p.query()
 	case p.accept("set"):
 		d.Set = p.assignments()
+		d.Given = len(d.Set)
 	case p.is("exec", "execute", "call"):
 		p.skipStatement()
 	case p.is("format"):
@@ -126,26 +170,60 @@ func (p *parser) insert(d *DML) {
 	p.dmlTail(d)
 }
 
+// byName reads BY NAME and BY POSITION of DuckDB, and says whether it was BY NAME.
+func (p *parser) byName() bool {
+	if p.acceptSeq("by", "name") {
+		return true
+	}
+	p.acceptSeq("by", "position")
+	return false
+}
+
+// valueList tells MySQL's VALUE (…) for VALUES (…) from an alias.
+func (p *parser) valueList() bool {
+	return p.cur().isText("value") && p.peek(1).isOp("(")
+}
+
+// bitAssign reads &= and |=.
+func (p *parser) bitAssign() bool {
+	if (p.isOp("&") || p.isOp("|")) && p.peek(1).isOp("=") && p.peek(1).glued {
+		p.next()
+		p.next()
+		return true
+	}
+	return false
+}
+
+// top reads TOP (n) [PERCENT] of SQL Server.
+func (p *parser) top() {
+	if p.accept("top") {
+		p.primary()
+		p.accept("percent")
+	}
+}
+
 func (p *parser) multiInsert(d *DML) {
-	for !p.eof() && !p.isOp(";") && !p.startsQuery() {
+	d.Multi = true
+	into := d
+	for !p.eof() && !p.isOp(";") && (p.is("values") || !p.startsQuery()) {
 		switch {
 		case p.accept("when"):
 			d.Where = p.and(d.Where, p.condition())
 			p.accept("then")
 		case p.accept("else"):
 		case p.accept("into"):
-			other := &DML{Verb: "insert", Target: p.nameOnly()}
+			into = &DML{Verb: "insert", Target: p.nameOnly()}
 			if p.isOp("(") {
-				other.Columns = p.identList()
+				into.Columns = p.identList()
 			}
-			if p.is("values") {
-				p.next()
-				p.skipBalanced()
+			if d.Target == nil || d.Target.Kind == TableName && len(d.Target.Name) == 0 {
+				d.Target, d.Columns, into = into.Target, into.Columns, d // behind WHEN … THEN
+				break
 			}
-			d.Others = append(d.Others, other)
+			d.Others = append(d.Others, into)
 		case p.is("values"):
 			p.next()
-			p.skipBalanced()
+			into.Values = p.row()
 		default:
 			p.next()
 		}
@@ -155,20 +233,54 @@ func (p *parser) multiInsert(d *DML) {
 		if d.Query == nil || len(d.Others) > 0 {
 			d.Query = q
 		}
-		for _, o := range d.Others {
-			o.Query = q
-		}
 	}
 }
 
+// row reads the values of one row; nil stands for DEFAULT.
+func (p *parser) row() []*Expr {
+	if !p.acceptOp("(") {
+		return nil
+	}
+	var list []*Expr
+	for !p.eof() && !p.isOp(")") {
+		before := p.pos
+		if p.is("default") && (p.peek(1).isOp(",") || p.peek(1).isOp(")")) {
+			p.next()
+			list = append(list, nil)
+		} else {
+			list = append(list, p.condition())
+		}
+		if !p.acceptOp(",") && p.pos == before {
+			break
+		}
+	}
+	p.expectClose(")")
+	return list
+}
+
 func (p *parser) output(d *DML) {
+	for p.cur().isText("output") {
+		p.outputOnce(d)
+	}
+}
+
+func (p *parser) outputOnce(d *DML) {
 	p.next()
 	d.Returning = append(d.Returning, p.selectItems()...)
-	if p.accept("into") {
+	if !p.accept("into") {
+		return
+	}
+	other := &DML{Verb: "insert"}
+	if p.isOp("@") || strings.HasPrefix(p.cur().text, "@") {
 		p.next()
-		if p.isOp("(") {
-			p.skipBalanced()
-		}
+	} else {
+		other.Target = p.nameOnly()
+	}
+	if p.isOp("(") {
+		other.Columns = p.identList()
+	}
+	if other.Target != nil && other.Target.Kind == TableName {
+		d.Others = append(d.Others, other)
 	}
 }
 
@@ -198,6 +310,9 @@ func (p *parser) dmlTail(d *DML) {
 					d.Where = p.and(d.Where, p.condition())
 				}
 			}
+		case p.is("option") && p.peek(1).isOp("("):
+			p.next()
+			p.skipBalanced()
 		case p.is("on") && p.peek(1).isText("duplicate"):
 			p.next()
 			p.next()
@@ -244,11 +359,11 @@ func (p *parser) assignments() []Assignment {
 			}
 		} else if p.cur().kind == tokString {
 			a.Columns = []Ident{p.ident(p.next())}
-		} else if p.isOp("*") { // MERGE … UPDATE SET *
+		} else if p.isOp("*") { // MERGE … UPDATE SET * [EXCEPT (…)]
 			p.next()
 			return list
 		}
-		if p.acceptOp("=") || p.acceptOp(":=") || p.acceptOp("+=") || p.acceptOp("-=") || p.acceptOp("*=") || p.acceptOp("/=") || p.acceptOp("||=") {
+		if p.acceptOp("=") || p.acceptOp(":=") || p.acceptOp("+=") || p.acceptOp("-=") || p.acceptOp("*=") || p.acceptOp("/=") || p.acceptOp("||=") || p.acceptOp("%=") || p.acceptOp("^=") || p.bitAssign() {
 			if p.accept("default") {
 				a.Value = &Expr{Kind: ExprLiteral, Op: "default"}
 			} else {
@@ -266,11 +381,12 @@ func (p *parser) assignments() []Assignment {
 func (p *parser) update(d *DML) {
 	p.accept("or")
 	p.accept("ignore", "replace", "rollback")
-	p.acceptText("low_priority")
-	if p.is("top") {
-		p.next()
-		p.primary()
+	if p.toks[p.pos-1].isWord("or") {
+		p.next() // abort, fail
 	}
+	p.acceptText("low_priority")
+	p.accept("ignore")
+	p.top()
 	d.Target = p.joins(p.tableFactor())
 	for p.acceptOp(",") {
 		d.From = append(d.From, p.joins(p.tableFactor()))
@@ -286,6 +402,10 @@ func (p *parser) update(d *DML) {
 		d.From = append(d.From, p.fromList()...)
 	}
 	if p.accept("where") {
+		if p.is("current") && p.peek(1).isWord("of") { // of a cursor
+			p.skipStatement()
+			return
+		}
 		d.Where = p.condition()
 	}
 	p.dmlEnd(d)
@@ -295,16 +415,18 @@ func (p *parser) deleteStatement(d *DML) {
 	p.acceptText("low_priority")
 	p.acceptText("quick")
 	p.accept("ignore")
-	if p.is("top") {
+	if p.cur().isText("history") && p.peek(1).isWord("from") { // MariaDB
 		p.next()
-		p.primary()
 	}
+	p.top()
 	if !p.accept("from") {
 		// DELETE t FROM … (SQL Server, MySQL), or DELETE t WHERE
 		if p.isName(p.cur()) {
 			d.Target = p.tableFactor()
 			for p.acceptOp(",") {
-				p.tableFactor()
+				if t := p.tableFactor(); t != nil {
+					d.Deleted = append(d.Deleted, t)
+				}
 			}
 			if p.cur().isText("output") {
 				p.output(d)
@@ -323,6 +445,14 @@ func (p *parser) deleteStatement(d *DML) {
 		}
 		if p.accept("from") {
 			d.From = append(d.From, p.fromList()...)
+		}
+	}
+	if p.acceptText("before") {
+		p.acceptText("system_time")
+		if p.acceptText("transaction") || p.accept("timestamp") {
+			p.primary()
+		} else {
+			p.expr()
 		}
 	}
 	if p.accept("using") {
@@ -360,20 +490,46 @@ func (p *parser) dmlEnd(d *DML) {
 	p.dmlTail(d)
 }
 
-func (p *parser) merge(d *DML) {
-	if p.is("top") {
-		p.next()
-		p.primary()
+// exceptColumns reads EXCEPT (a, t.b) behind the star of a MERGE action.
+func (p *parser) exceptColumns() []Ident {
+	if !p.accept("except") || !p.acceptOp("(") {
+		return nil
 	}
+	var list []Ident
+	for {
+		if names := p.path(); len(names) > 0 {
+			list = append(list, names[len(names)-1])
+		}
+		if !p.acceptOp(",") {
+			break
+		}
+	}
+	p.skipToClose()
+	p.expectClose(")")
+	return list
+}
+
+func (p *parser) merge(d *DML) {
+	p.top()
 	p.acceptSeq("with", "schema")
 	p.acceptText("evolution")
 	p.accept("into")
 	d.Target = p.tableFactor()
 	if p.accept("using") {
-		d.From = []*Table{p.joins(p.tableFactor())}
+		source := p.tableFactor()
+		if !(p.is("using") && p.peek(1).isOp("(")) {
+			source = p.joins(source)
+		}
+		d.From = []*Table{source}
 	}
 	if p.accept("on") {
 		d.On = p.condition()
+	} else if p.is("using") && p.peek(1).isOp("(") { // DuckDB: MERGE … USING source USING (id)
+		p.next()
+		p.identList()
+	}
+	if p.acceptText("remove") { // Redshift
+		p.next()
 	}
 	for p.accept("when") {
 		var a MergeAction
@@ -388,9 +544,16 @@ func (p *parser) merge(d *DML) {
 		p.accept("then")
 		switch {
 		case p.accept("update"):
-			p.accept("set")
-			a.Star = p.isOp("*")
-			a.Set = p.assignments()
+			set := p.accept("set")
+			p.accept("all") // ALL BY NAME
+			p.byName()
+			a.Star = p.isOp("*") || !set
+			if set || a.Star && p.isOp("*") {
+				a.Set = p.assignments()
+			}
+			if a.Star && p.is("except") {
+				a.Except = p.exceptColumns()
+			}
 			if p.accept("where") {
 				a.Cond = p.and(a.Cond, p.condition())
 			}
@@ -399,6 +562,10 @@ func (p *parser) merge(d *DML) {
 			}
 		case p.accept("insert"):
 			if p.acceptOp("*") {
+				a.Star = true
+				a.Except = p.exceptColumns()
+			} else if p.accept("all") || p.is("by") {
+				p.byName()
 				a.Star = true
 			} else if p.is("row") || p.cur().isText("row") {
 				p.next()

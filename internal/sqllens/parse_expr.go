@@ -45,9 +45,9 @@ func (p *parser) prefix(minPrec int) *Expr {
 		p.next()
 		arg := p.exprPrec(precNot)
 		return &Expr{Kind: ExprOp, Op: "not", Args: []*Expr{arg}, Span: t.span().join(arg.Span)}
-	case t.kind == tokOp && (t.text == "-" || t.text == "+" || t.text == "~" || t.text == "!" || t.text == "@" || t.text == "|/" || t.text == "||/"):
+	case t.kind == tokOp && (t.text == "-" || t.text == "+" || t.text == "~" || t.text == "!" || t.text == "@" || t.text == "|/" || t.text == "||/" || p.prefixOperator(t)):
 		p.next()
-		if t.text == "@" && p.cur().glued { // @param, @stage
+		if t.text == "@" && p.cur().glued && p.cur().kind != tokOp { // @param, @stage
 			return p.param(t)
 		}
 		arg := p.exprPrec(precUnary)
@@ -122,9 +122,9 @@ func (p *parser) infix(left *Expr, minPrec int) (*Expr, bool) {
 		case "?":
 			if p.d == ClickHouse { // cond ? a : b
 				p.next()
-				yes := p.exprPrec(precOr)
+				yes := p.exprPrec(precAssign)
 				if p.acceptOp(":") {
-					no := p.exprPrec(precOr)
+					no := p.exprPrec(precAssign)
 					return &Expr{Kind: ExprFunc, Name: []Ident{{Text: "if"}}, Args: []*Expr{left, yes, no}, Span: left.Span.join(no.Span)}, true
 				}
 				return p.binary("?", left, yes), true
@@ -178,11 +178,40 @@ func (p *parser) opPrec(t *token) int {
 		}
 	case "(":
 		return precUnary
-	case "+=", "-=", "*=", "/=", "%=":
+	case "+=", "-=", "*=", "/=", "%=", "||=":
 		return precAssign
-	case ".": // never here
+	case "@", "##":
+		if p.d == Postgres && !p.peek(1).glued {
+			return precOther
+		}
+	default:
+		if len(t.text) > 1 && (p.d == Postgres || p.d == DuckDB) && !structural(t.text) {
+			return precOther // an extension's operator
+		}
 	}
 	return 0
+}
+
+// structural are signs of several characters that are no operators between two
+// values.
+func structural(op string) bool {
+	switch op {
+	case "::", "..", "...", "=>", "|>", "?:", "||=", "**=", "|/", "||/":
+		return true
+	}
+	return false
+}
+
+// prefixOperator tells the operators that PostgreSQL has before a value.
+func (p *parser) prefixOperator(t *token) bool {
+	if p.d != Postgres && p.d != DuckDB {
+		return false
+	}
+	switch t.text {
+	case "!!", "@@", "@-@", "##", "#":
+		return p.startsExpr(p.peek(1))
+	}
+	return false
 }
 
 // lambda tells x -> f(x) from a JSON arrow.
@@ -264,8 +293,11 @@ func (p *parser) infixWord(left *Expr, minPrec int) (*Expr, bool) {
 			p.next()
 			return p.binary(op+" distinct from", left, p.exprPrec(precCompare+1)), true
 		}
+		if (p.cur().isText("nfc") || p.cur().isText("nfd") || p.cur().isText("nfkc") || p.cur().isText("nfkd")) && p.peek(1).isText("normalized") {
+			p.next()
+		}
 		if p.acceptText("json") || p.acceptText("normalized") || p.acceptText("document") || p.acceptText("unknown") || p.acceptText("empty") || p.acceptText("nan") || p.acceptText("infinite") || p.acceptText("present") {
-			for p.accept("array", "with", "unique") || p.acceptText("object") || p.acceptText("scalar") || p.acceptText("value") || p.acceptText("keys") {
+			for p.accept("array", "with", "unique") || p.acceptText("object") || p.acceptText("scalar") || p.acceptText("value") || p.acceptText("keys") || p.acceptText("without") {
 				continue
 			}
 			return &Expr{Kind: ExprOp, Op: op + " kind", Args: []*Expr{left}, Span: left.Span.join(t.span())}, true
@@ -331,8 +363,12 @@ func (p *parser) infixWord(left *Expr, minPrec int) (*Expr, bool) {
 			return nil, false
 		}
 		p.next()
-		p.path()
-		return left, true
+		if p.cur().kind == tokString {
+			p.next()
+		} else {
+			p.path()
+		}
+		return p.node(Expr{Kind: ExprCast, Op: "collate", Args: []*Expr{left}, Span: left.Span.join(p.toks[p.pos-1].span())}), true
 	case "at":
 		if p.peek(1).isWord("time") && p.peek(2).isWord("zone") {
 			if !level(precOther) {
@@ -367,9 +403,10 @@ func (p *parser) infixWord(left *Expr, minPrec int) (*Expr, bool) {
 			p.skipBalanced()
 			return p.binary("operator", left, p.exprPrec(precOther+1)), true
 		}
-		if (t.isText("match") || t.isText("like_regex") || t.isText("sounds") || t.isText("multiset")) && level(precCompare) && p.startsExpr(p.peek(1)) && !p.peek(1).isOp("(") {
+		if (t.isText("match") || t.isText("like_regex") || t.isText("sounds") || t.isText("multiset")) && level(precCompare) && (p.startsExpr(p.peek(1)) || t.isText("sounds") && p.peek(1).isWord("like") || t.isText("multiset") && p.peek(1).isWord("union", "except", "intersect")) && !p.peek(1).isOp("(") {
 			p.next()
 			p.accept("like", "union", "except", "intersect")
+			p.accept("all", "distinct")
 			return p.binary(strings.ToLower(t.text), left, p.exprPrec(precCompare+1)), true
 		}
 		if t.isText("during") || t.isText("contains") {
@@ -450,15 +487,60 @@ func (p *parser) postfix(e *Expr) *Expr {
 			end := p.next()
 			e = &Expr{Kind: ExprStar, Args: []*Expr{e}, Star: &Star{}, Span: e.Span.join(end.span())}
 			p.starTail(e)
-		case t.isOp(":") && (p.d == Snowflake || p.d == Databricks || p.d == Generic) && p.jsonPath(e):
+		case t.isOp("?") && t.glued && p.peek(1).isOp("::") && (p.d == Databricks || p.d == Spark): // a cast that may fail
+			p.next()
+		case t.isOp("(") && t.glued && p.d == Snowflake && e.Kind == ExprFunc && len(e.Name) == 1 && strings.EqualFold(e.Name[0].Text, "identifier"):
+			e = p.callTail(p.callArgs(&Expr{Kind: ExprFunc, Name: e.Name, Span: e.Span}))
+		case p.d == Oracle && p.cur().kind == tokWord && p.unitWord(t) && (e.Kind == ExprOp || e.Kind == ExprFunc) && p.intervalTail():
+			e.Span.End = p.toks[p.pos-1].end
+		case t.isOp(":") && (p.d == Snowflake || p.d == Databricks || p.d == Spark || p.d == Generic) && p.jsonPath(e):
 			p.next()
 			e = p.readJSONPath(e)
-		case t.isOp("!") && p.d == Oracle:
-			return e
+		case t.isOp("!") && p.d == DuckDB && t.glued: // 5! is a factorial
+			p.next()
+			e = &Expr{Kind: ExprOp, Op: "!", Args: []*Expr{e}, Span: e.Span.join(t.span())}
+		case p.d == ClickHouse && t.isOp(".") && t.glued && (p.peek(1).isOp("^") || p.peek(1).isOp(":")) && (p.peek(2).kind == tokWord || p.peek(2).kind == tokQuoted):
+			e = p.typedPath(e)
+		case p.d == ClickHouse && t.isWord("apply") && p.peek(1).isOp("(") && e.Kind == ExprFunc && e.Name[0].Text != "" && strings.EqualFold(e.Name[0].Text, "columns"):
+			p.next()
+			p.skipBalanced()
+			e.Span.End = p.toks[p.pos-1].end
 		default:
 			return e
 		}
 	}
+}
+
+// intervalTail reads Oracle's (a - b) DAY(9) TO SECOND(3).
+func (p *parser) intervalTail() bool {
+	n := 1
+	if p.peek(n).isOp("(") {
+		n += 3
+	}
+	if !p.peek(n).isWord("to") && !p.peek(n).isText("to") || !p.unitWord(p.peek(n+1)) {
+		return false
+	}
+	for range n + 2 {
+		p.next()
+	}
+	p.skipParens()
+	return true
+}
+
+// typedPath reads ClickHouse's json.^sub and json.path.:Type.
+func (p *parser) typedPath(e *Expr) *Expr {
+	p.next()
+	typed := p.next().isOp(":")
+	name := p.ident(p.next())
+	span := e.Span.join(name.Span)
+	if typed {
+		if p.isOp("(") && p.cur().glued {
+			p.skipBalanced()
+			span.End = p.toks[p.pos-1].end
+		}
+		return &Expr{Kind: ExprCast, Op: name.Text, Args: []*Expr{e}, Span: span}
+	}
+	return &Expr{Kind: ExprField, Name: []Ident{name}, Args: []*Expr{e}, Span: span}
 }
 
 // jsonPath tells col:field from a slice or a parameter.
@@ -527,13 +609,18 @@ func (p *parser) primary() *Expr {
 	case tokString:
 		p.next()
 		e := p.node(Expr{Kind: ExprLiteral, Op: "string", Text: t.text, Span: t.span()})
-		for p.cur().kind == tokString && p.cur().quote == t.quote && (t.quote == '\'' || p.d == BigQuery) { // 'a' 'b' is one string
+		for p.cur().kind == tokString && (p.cur().quote == t.quote && t.quote == '\'' || p.d == BigQuery) { // 'a' 'b' is one string
 			e.Span.End = p.next().end
 			e.Text = p.src[e.Span.Start:e.Span.End]
 		}
 		if t.quote == '"' && (p.isOp(".") && p.cur().glued) { // "t"."c" in a dialect where " quotes strings
 			p.pos--
 			return p.nameOrCall()
+		}
+		if p.d == SQLite && p.isOp(".") && p.cur().glued && p.peek(1).kind != tokNumber { // 't'.'c'
+			p.pos--
+			names := p.anyPath()
+			return &Expr{Kind: ExprColumn, Name: names, Span: t.span().join(names[len(names)-1].Span)}
 		}
 		return e
 	case tokTag:
@@ -563,6 +650,9 @@ func (p *parser) primaryOp() *Expr {
 		return p.paren()
 	case "*":
 		p.next()
+		if p.d == DuckDB && p.is("columns") && p.peek(1).isOp("(") { // *COLUMNS(…) spreads into a list
+			return p.primary()
+		}
 		e := &Expr{Kind: ExprStar, Star: &Star{}, Span: t.span()}
 		p.starTail(e)
 		return e
@@ -582,7 +672,11 @@ func (p *parser) primaryOp() *Expr {
 	case "#": // #temp or #{x}
 		p.next()
 		return p.param(t)
-	case "<", ">":
+	case ".", "..", "...":
+		if p.d == TSQL && (p.peek(1).kind == tokWord || p.peek(1).kind == tokQuoted) { // ..table.column
+			p.next()
+			return p.primary()
+		}
 	}
 	p.problem("syntax", "expected an expression before "+p.describe(), t.span())
 	e := &Expr{Kind: ExprUnknown, Span: t.span()}

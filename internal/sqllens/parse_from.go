@@ -19,7 +19,9 @@ func (p *parser) fromList() []*Table {
 			continue
 		}
 		if p.cur().kind == tokTag && p.peek(1).isWord("join", "left", "inner", "on", "where", "group", "order") {
-			p.next() // {{joins}} or {{condition}} as text
+			if tag := p.next().tag; tag.Kind == TagSnippet { // {{joins}} or {{condition}} as text
+				p.fromTag = tag
+			}
 			list[len(list)-1] = p.joins(list[len(list)-1])
 			if p.acceptOp(",") {
 				continue
@@ -47,6 +49,14 @@ func (p *parser) joinKind() (kind string, natural, ok bool) {
 		switch t.word {
 		case "natural":
 			natural = true
+		case "":
+			if !t.isText("paste") && !t.isText("directed") || !p.peek(1).isWord("join") {
+				if p.joinHint(t) && p.pos > save {
+					break
+				}
+				p.pos = save
+				return "", false, false
+			}
 		case "inner", "global", "positional", "local":
 			if p.peek(1).isText("directed") {
 				p.next()
@@ -72,7 +82,7 @@ func (p *parser) joinKind() (kind string, natural, ok bool) {
 				return "apply", false, true
 			}
 		case "any", "all":
-			if !p.peek(1).isWord("join", "left", "right", "inner", "full") {
+			if !p.peek(1).isWord("join", "left", "right", "inner", "full", "outer") {
 				p.pos = save
 				return "", false, false
 			}
@@ -89,6 +99,11 @@ func (p *parser) joinKind() (kind string, natural, ok bool) {
 			return "", false, false
 		case "join":
 			p.next()
+			p.hint()
+			if p.d == DuckDB && p.is("by") && p.peek(1).isOp("(") {
+				p.next()
+				p.skipBalanced()
+			}
 			if !p.acceptText("hash") {
 				p.acceptText("each")
 			}
@@ -101,15 +116,19 @@ func (p *parser) joinKind() (kind string, natural, ok bool) {
 			p.pos = save
 			return "", false, false
 		default:
-			if (t.isText("loop") || t.isText("hash") || t.isText("merge") || t.isText("remote") || t.isText("shuffle") || t.isText("broadcast")) && p.pos > save && p.peek(1).isWord("join") {
-				p.next()
-				continue
+			if p.joinHint(t) && p.pos > save {
+				break
 			}
 			p.pos = save
 			return "", false, false
 		}
 		p.next()
 	}
+}
+
+// joinHint says whether a word between a join's kind and JOIN tells how to join.
+func (p *parser) joinHint(t *token) bool {
+	return (t.isText("loop") || t.isText("hash") || t.isText("merge") || t.isText("remote") || t.isText("shuffle") || t.isText("broadcast")) && p.peek(1).isWord("join")
 }
 
 // joins extends a table expression by the joins behind it.
@@ -161,7 +180,7 @@ func (p *parser) joins(left *Table) *Table {
 		for p.is("lateral") && p.peek(1).isWord("view") {
 			j.Right = p.lateralView(j.Right)
 		}
-		if p.is("pivot", "unpivot") && p.pivotHere() {
+		for p.is("pivot", "unpivot") && p.pivotHere() {
 			j.Right = p.pivot(j.Right)
 		}
 		// a JOIN b JOIN c ON … ON …: the second join belongs to the right side
@@ -263,7 +282,7 @@ func (p *parser) lateralView(left *Table) *Table {
 		alias := p.ident(p.next())
 		f.Alias = &alias
 	}
-	if p.accept("as") {
+	if p.accept("as") || p.isName(p.cur()) && !reservedTableAlias[p.cur().word] && f.Alias != nil {
 		if p.isOp("(") {
 			f.AliasCols = p.identList()
 		} else {
@@ -299,14 +318,42 @@ func (p *parser) tableFactor() *Table {
 		p.next()
 		t = p.cur()
 	}
+	if p.d == DuckDB && p.isName(t) && p.peek(1).isOp(":") { // alias: table
+		alias := p.ident(p.next())
+		p.next()
+		inner := p.tableFactor()
+		inner.Alias = &alias
+		inner.Span = inner.Span.join(t.span())
+		return inner
+	}
+	for p.d == TSQL && (p.isOp(".") || p.isOp("..") || p.isOp("...") || p.isOp("::")) { // ..table, ::function()
+		p.next()
+		t = p.cur()
+	}
 	switch {
 	case t.isOp("("):
 		p.parenTable(table)
+	case p.d == TSQL && t.isText("changetable") && p.peek(1).isOp("(") && p.isName(p.peek(3)): // CHANGETABLE(CHANGES t, …) has the columns of t
+		p.next()
+		p.next()
+		p.next()
+		table.Name = p.nameOnly().Name
+		p.skipToClose()
+		p.expectClose(")")
+		p.made = true
+	case p.d == TSQL && t.kind == tokWord && strings.HasPrefix(t.text, "@") && !p.peek(1).isOp("."): // a table variable
+		p.next()
+		table.Kind, table.Text = TableFile, "variable"
 	case t.kind == tokTag && !(p.peek(1).glued && (p.peek(1).isOp(".") || p.peek(1).kind == tokWord)):
 		p.next()
 		table.Kind, table.Tag = TableTag, t.tag
 	case t.isWord("unnest", "flatten") && p.peek(1).isOp("("):
 		p.tableFunc(table)
+	case t.isWord("unpivot") && p.d == Redshift && p.isName(p.peek(1)): // of an object: UNPIVOT c.object AS value AT key
+		p.next()
+		arg := p.postfix(p.primary())
+		table.Kind, table.Lateral = TableFunc, true
+		table.Func = &Expr{Kind: ExprFunc, Name: []Ident{{Text: "unpivot", Span: t.span()}}, Args: []*Expr{arg}, Call: &Call{Table: true}, Span: t.span().join(arg.Span)}
 	case t.isWord("rows") && p.peek(1).isWord("from"):
 		p.next()
 		p.next()
@@ -343,7 +390,7 @@ func (p *parser) tableFactor() *Table {
 	case t.kind == tokString:
 		p.next()
 		table.Kind, table.Text = TableFile, p.ident(t).Text
-		if t.quote == '"' && (p.isOp(".") && p.cur().glued) || (t.quote == '"' && p.d != DuckDB) {
+		if t.quote == '"' && (p.isOp(".") && p.cur().glued) || (t.quote == '"' && p.d != DuckDB) || p.d == SQLite {
 			p.pos--
 			table.Kind, table.Text = TableName, ""
 			table.Name = p.anyPath()
@@ -351,7 +398,10 @@ func (p *parser) tableFactor() *Table {
 	case t.isOp("@") || t.isOp("$") || t.isOp(":") || t.isOp("?") || t.isOp("#") || t.isOp("&") || t.isOp("%"):
 		p.next()
 		e := p.param(t)
-		for p.isOp("/") && p.cur().glued || p.isOp(".") && p.cur().glued { // @stage/path/file.csv
+		if p.isOp("~") && p.cur().glued { // @~ is the user's stage
+			p.next()
+		}
+		for p.isOp("/") && p.cur().glued || p.isOp(".") && p.cur().glued || p.isOp("%") && p.cur().glued { // @stage/path/file.csv
 			p.next()
 			if p.cur().glued && !p.isOp("(") && !p.isOp(",") && !p.isOp(")") {
 				p.next()
@@ -378,8 +428,19 @@ func (p *parser) tableFactor() *Table {
 			p.next()
 			p.path()
 		}
-		if p.isOp("*") && p.d == Postgres && p.cur().glued { // table*
+		if p.isOp("@") && p.cur().glued && (p.d == Spark || p.d == Databricks) { // table@v123
 			p.next()
+			p.next()
+		}
+		if p.isOp("*") && p.d == Postgres { // table *
+			p.next()
+		}
+		if p.isOp(".") && p.peek(1).isOp("*") && (p.d == MySQL || p.d == MariaDB) { // DELETE t.* FROM t
+			p.next()
+			p.next()
+		}
+		if p.isOp("(") && p.d == ClickHouse && len(table.Name) > 1 { // a view with parameters: functions have no schema
+			p.skipBalanced()
 		}
 		if p.isOp("(") && !p.tableHint() {
 			table.Kind = TableFunc
@@ -394,6 +455,9 @@ func (p *parser) tableFactor() *Table {
 			for p.isOp(".") && p.peek(1).kind == tokWord { // x.nodes('…').value(…)
 				table.Func = p.postfix(table.Func)
 			}
+			if p.d == DuckDB || p.d == TSQL {
+				nameArguments(table.Func)
+			}
 			table.Name = nil
 		} else if p.isOp("->") || p.isOp("[") && p.cur().glued {
 			p.problem("syntax", "unexpected "+p.describe()+" behind a table", p.cur().span())
@@ -406,6 +470,16 @@ func (p *parser) tableFactor() *Table {
 	p.tableTail(table)
 	table.Span.End = max(table.Span.End, p.toks[max(p.pos-1, 0)].end)
 	return table
+}
+
+// nameArguments tells f(option = value) of table functions from comparisons.
+func nameArguments(f *Expr) {
+	for i, a := range f.Args {
+		if a.Kind == ExprOp && a.Op == "=" && len(a.Args) == 2 && a.Args[0].Kind == ExprColumn && len(a.Args[0].Name) == 1 {
+			name := a.Args[0].Name[0]
+			f.Args[i] = &Expr{Kind: ExprNamed, Alias: &name, Args: a.Args[1:], Span: a.Span}
+		}
+	}
 }
 
 // anyPath reads a dotted path whose parts may be double-quoted strings.
@@ -502,6 +576,13 @@ func (p *parser) nestedColumns(open bool) []Ident {
 
 // parenTable reads ( query ) or ( table with joins ).
 func (p *parser) parenTable(table *Table) {
+	if !p.enter() {
+		p.skipBalanced()
+		p.leave()
+		table.Kind = TableFile
+		return
+	}
+	defer p.leave()
 	p.next()
 	if p.startsQuery() {
 		table.Kind, table.Query = TableQuery, p.query()
@@ -547,178 +628,3 @@ func (p *parser) commaJoins(left *Table) *Table {
 	}
 	return left
 }
-
-// tableTail reads samples, versions, hints, alias and pivots behind a table.
-func (p *parser) tableTail(table *Table) {
-	aliased := table.Alias != nil
-	for !p.eof() && p.pos < p.stmtEnd {
-		t := p.cur()
-		switch {
-		case t.isWord("for") && (p.peek(1).isText("system_time") || p.peek(1).isWord("system", "version") || p.peek(1).isText("version") || p.peek(1).isText("portion") || p.peek(1).isWord("timestamp") || p.peek(1).isText("system_version") || p.peek(1).isWord("versions")):
-			p.next()
-			p.next()
-			p.version()
-		case t.isWord("versions") || (t.isText("version") || t.isWord("timestamp") || t.isText("system_version")) && p.peek(1).isWord("as") && (p.peek(2).isWord("of") || p.peek(2).isText("of")):
-			p.next()
-			p.version()
-		case t.isWord("as") && (p.peek(1).isWord("of") || p.peek(1).isText("of")) && (p.d == Oracle || p.peek(2).isWord("timestamp") || p.peek(2).isText("scn")):
-			p.version()
-		case (t.isWord("at") || t.isText("before") || t.isText("changes") || t.isText("end")) && p.peek(1).isOp("(") && p.d == Snowflake:
-			p.next()
-			p.skipBalanced()
-		case (t.isWord("partition") || t.isText("subpartition")) && p.peek(1).isOp("("), t.isWord("partition") && p.peek(1).isWord("for") && p.peek(2).isOp("("):
-			p.next()
-			p.accept("for")
-			p.skipBalanced()
-		case t.isWord("tablesample", "sample") && (t.isWord("tablesample") || p.peek(1).isOp("(") || p.peek(1).kind == tokNumber || p.peek(1).isWord("bernoulli", "system", "row") || p.peek(1).isText("block")):
-			p.next()
-			p.accept("bernoulli", "system", "row")
-			p.acceptText("block")
-			p.acceptText("reservoir")
-			p.acceptText("poisson")
-			if p.isOp("(") {
-				p.skipBalanced()
-			} else {
-				p.exprPrec(precOther)
-				p.accept("percent", "rows")
-				if p.acceptOp("%") {
-					p.skipParens()
-				}
-			}
-			if p.cur().isText("repeatable") || p.cur().isText("seed") {
-				p.next()
-				p.skipBalanced()
-			}
-			if p.accept("offset") {
-				p.exprPrec(precOther)
-			}
-		case t.isWord("final") && (p.d == ClickHouse || p.d == Generic):
-			p.next()
-		case t.isWord("with") && p.peek(1).isWord("ordinality"):
-			p.next()
-			p.next()
-			table.Ordinality = true
-		case t.isWord("with") && p.peek(1).isWord("offset"):
-			p.next()
-			off := p.ident(p.next())
-			if p.accept("as") || p.isName(p.cur()) && !reservedTableAlias[p.cur().word] && !p.is("offset") {
-				off = p.ident(p.next())
-			}
-			table.Offset = &off
-		case t.isWord("with") && p.peek(1).isOp("(") && table.Kind == TableFunc && p.d == TSQL && !aliased: // OPENJSON(…) WITH (columns)
-			p.next()
-			table.Columns = append(table.Columns, p.identList()...)
-		case t.isWord("with") && p.peek(1).isOp("("):
-			p.next()
-			p.skipBalanced()
-		case t.isOp("(") && p.tableHint():
-			p.skipBalanced()
-		case t.isWord("use", "force", "ignore") && p.peek(1).isWord("index", "key"):
-			p.next()
-			p.next()
-			if p.accept("for") {
-				p.accept("join", "order", "group")
-				p.accept("by")
-			}
-			p.skipBalanced()
-		case (t.isText("indexed") && p.peek(1).isWord("by")):
-			p.next()
-			p.next()
-			p.next()
-		case t.isWord("not") && p.peek(1).isText("indexed"):
-			p.next()
-			p.next()
-		case t.isWord("pivot", "unpivot") && p.pivotHere(), t.isWord("match_recognize") && p.peek(1).isOp("("):
-			table.Span.End = max(table.Span.End, p.toks[p.pos-1].end)
-			old := *table
-			*table = *p.pivot(&old)
-			aliased = table.Alias != nil
-		case !aliased && t.isWord("as") && p.peek(1).isOp("("): // function AS (a int, b text)
-			p.next()
-			table.AliasCols = p.identList()
-			aliased = true
-		case !aliased && t.isWord("as"):
-			p.next()
-			n := p.cur()
-			if n.kind != tokWord && n.kind != tokQuoted && n.kind != tokString && n.kind != tokTag {
-				p.problem("syntax", "expected a name behind AS before "+p.describe(), n.span())
-				return
-			}
-			alias := p.ident(p.next())
-			table.Alias = &alias
-			aliased = true
-			if p.isOp("(") && !p.tableHint() {
-				table.AliasCols = p.identList()
-			}
-		case !aliased && (t.kind == tokQuoted || t.kind == tokString && t.quote != '$' && (t.quote == '"' || p.d == MySQL || p.d == Snowflake || p.d == Generic) || t.kind == tokWord && !reservedTableAlias[t.word] && !p.statementWord(t) && !p.notTableAlias(t)):
-			alias := p.ident(p.next())
-			table.Alias = &alias
-			aliased = true
-			if p.isOp("(") && !p.tableHint() {
-				table.AliasCols = p.identList()
-			}
-		default:
-			return
-		}
-	}
-}
-
-func (p *parser) skipParens() {
-	if p.isOp("(") {
-		p.skipBalanced()
-	}
-}
-
-// notTableAlias keeps a few soft words from becoming an alias.
-func (p *parser) notTableAlias(t *token) bool {
-	n := p.peek(1)
-	switch {
-	case t.isText("outfile"), t.isText("match_condition") && n.isOp("("), t.isText("indexed") && n.isWord("by"), t.isText("output") && p.d == TSQL:
-		return true
-	case t.isWord("any", "all") && n.isWord("join", "left", "inner"):
-		return true
-	case t.isWord("lock") && n.isWord("in"), t.isWord("format", "settings") && p.d == ClickHouse, t.isWord("sort", "cluster", "distribute") && n.isWord("by"):
-		return true
-	case t.isWord("window") && p.peek(2).isWord("as"), t.isWord("limit", "offset"):
-		return true
-	case t.isText("loop") && n.isWord("join"), t.isText("hash") && n.isWord("join"):
-		return true
-	case t.isText("changes") && n.isOp("("), t.isText("before") && n.isOp("("):
-		return p.d == Snowflake
-	}
-	return false
-}
-
-// version reads AS OF expr, BETWEEN x AND y, FROM x TO y, ALL.
-func (p *parser) version() {
-	p.accept("timestamp")
-	p.acceptText("time")
-	p.accept("time")
-	if p.accept("all") {
-		return
-	}
-	if p.accept("as") {
-		p.accept("of")
-		p.acceptText("of")
-		p.acceptText("scn")
-		if p.is("timestamp") && p.peek(1).kind != tokString {
-			p.next()
-		}
-		p.exprPrec(precOther)
-		return
-	}
-	if p.accept("between", "from") || p.acceptText("contained") {
-		p.accept("in")
-		p.accept("timestamp")
-		if p.isOp("(") {
-			p.skipBalanced()
-			return
-		}
-		p.exprPrec(precOther)
-		if p.accept("and") || p.acceptText("to") {
-			p.exprPrec(precOther)
-		}
-	}
-}
-
-// pivot reads PIVOT (…), UNPIVOT (…) and MATCH_RECOGNIZE (…).

@@ -14,7 +14,7 @@ func (p *parser) param(t *token) *Expr {
 			p.next()
 			p.next()
 		}
-	case n.kind == tokTag && n.glued:
+	case n.kind == tokTag && n.glued, n.kind == tokString && n.glued && t.text == ":": // psql: :'name'
 		p.next()
 	}
 	e.Span.End = p.toks[p.pos-1].end
@@ -88,7 +88,7 @@ func (p *parser) arrayLiteral() *Expr {
 	e := &Expr{Kind: ExprArray, Span: open.span()}
 	for !p.eof() && !p.isOp("]") {
 		before := p.pos
-		item := p.expr()
+		item := p.listItem()
 		e.Args = append(e.Args, item)
 		if p.accept("for") { // DuckDB list comprehension: [f(x) for x in list if cond]
 			var params []Ident
@@ -163,6 +163,14 @@ func (p *parser) starTail(e *Expr) {
 	defer func() { e.Span.End = max(e.Span.End, p.toks[p.pos-1].end) }()
 	for {
 		switch {
+		case p.is("except") && p.peek(1).isText("strict") && p.d == ClickHouse:
+			p.next()
+			p.next()
+			if p.isOp("(") {
+				e.Star.Except = append(e.Star.Except, p.identList()...)
+			} else if names := p.path(); len(names) > 0 {
+				e.Star.Except = append(e.Star.Except, names[len(names)-1])
+			}
 		case p.is("except", "exclude") && (p.peek(1).isOp("(") && !p.startsQueryAt(2) || p.is("exclude") || p.is("except") && p.d == ClickHouse && p.isName(p.peek(1)) && !p.peek(1).isWord("select", "all", "distinct")):
 			p.next()
 			if p.isOp("(") {
@@ -203,8 +211,9 @@ func (p *parser) starTail(e *Expr) {
 				p.expectClose(")")
 			}
 		case p.is("ilike", "like") && p.peek(1).kind == tokString:
+			e.Star.Like = p.next().word
+			e.Star.Pattern = p.src[p.cur().start:p.cur().end]
 			p.next()
-			e.Star.Pattern = p.next().text
 		case p.is("apply") && p.d == ClickHouse && (p.peek(1).isOp("(") || p.peek(1).kind == tokWord):
 			p.next()
 			if p.isOp("(") {

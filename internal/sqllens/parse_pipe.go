@@ -52,7 +52,9 @@ func (p *parser) pipe() *Pipe {
 		if !p.is("group") {
 			pp.Items = p.selectItems()
 			for p.accept("asc", "desc") || p.accept("nulls", "first", "last") || p.acceptOp(",") {
-				pp.Items = append(pp.Items, p.selectItems()...)
+				if !p.selectEnds() && !p.is("asc", "desc", "nulls", "first", "last") && !p.isOp(",") {
+					pp.Items = append(pp.Items, p.selectItems()...)
+				}
 			}
 		}
 		if p.accept("group") {
@@ -63,7 +65,9 @@ func (p *parser) pipe() *Pipe {
 				before := p.pos
 				pp.GroupBy = append(pp.GroupBy, p.selectItem())
 				p.accept("asc", "desc")
-				p.accept("nulls", "first", "last")
+				if p.accept("nulls") {
+					p.accept("first", "last")
+				}
 				if p.pos == before || !p.acceptOp(",") {
 					break
 				}
@@ -82,9 +86,17 @@ func (p *parser) pipe() *Pipe {
 		}
 	case "join", "left", "right", "full", "inner", "cross":
 		p.pos--
+		if p.setOpAhead() { // LEFT OUTER UNION …
+			for p.is("left", "full", "inner", "outer") {
+				p.next()
+			}
+			return p.pipe()
+		}
 		pp.Op = "join"
 		left := &Table{Kind: TableFile, Text: "|>"}
 		pp.Table = p.joins(left)
+	case "distinct":
+		pp.Op = "limit" // of the rows, not the columns
 	case "union", "intersect", "except":
 		pp.Op = op
 		p.accept("all", "distinct")

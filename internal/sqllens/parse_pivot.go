@@ -5,6 +5,7 @@ func (p *parser) pivotHere() bool {
 	return n.isOp("(") || n.isWord("include", "exclude") || n.isText("xml") || n.isWord("xml")
 }
 
+// pivot reads PIVOT (…), UNPIVOT (…) and MATCH_RECOGNIZE (…).
 func (p *parser) pivot(left *Table) *Table {
 	start := p.next()
 	pv := &Pivot{Unpivot: start.isWord("unpivot"), Match: start.isWord("match_recognize")}
@@ -47,10 +48,11 @@ func (p *parser) pivotBody(pv *Pivot) {
 		}
 	}
 	for p.accept("for") || len(pv.For) > 0 && p.isName(p.cur()) && p.peek(1).isWord("in") {
-		if p.isOp("(") {
-			pv.For = append(pv.For, p.identList()...)
-		} else if names := p.path(); len(names) > 0 {
-			pv.For = append(pv.For, names[len(names)-1])
+		p.pivotFor(pv)
+		if p.is("in") && p.isName(p.peek(1)) { // DuckDB: IN an_enum
+			p.next()
+			p.path()
+			pv.InQuery = &Query{Body: &Select{}}
 		}
 		if p.accept("in") && p.acceptOp("(") {
 			switch {
@@ -62,6 +64,7 @@ func (p *parser) pivotBody(pv *Pivot) {
 				}
 				pv.InQuery = &Query{Body: &Select{}}
 			default:
+				pv.Lists = append(pv.Lists, len(pv.In))
 				for !p.eof() && !p.isOp(")") {
 					before := p.pos
 					pv.In = append(pv.In, p.selectItem())
@@ -84,6 +87,27 @@ func (p *parser) pivotBody(pv *Pivot) {
 	}
 }
 
+// pivotFor reads the column, columns or expression that a pivot spreads.
+func (p *parser) pivotFor(pv *Pivot) {
+	if p.isOp("(") && !p.startsQueryAt(1) && p.isName(p.peek(1)) && (p.peek(2).isOp(",") || p.peek(2).isOp(")")) {
+		pv.For = append(pv.For, p.identList()...)
+		return
+	}
+	e := p.exprPrec(precOther)
+	if e.Kind == ExprColumn {
+		pv.For = append(pv.For, e.Name[len(e.Name)-1])
+		if p.acceptOp(",") { // Spark: FOR a, b IN
+			p.pivotFor(pv)
+		}
+		return
+	}
+	walkExpr(e, func(x *Expr) {
+		if x.Kind == ExprColumn {
+			pv.For = append(pv.For, x.Name[len(x.Name)-1])
+		}
+	})
+}
+
 func (p *parser) unpivotBody(pv *Pivot) {
 	if p.accept("include", "exclude") {
 		p.accept("nulls")
@@ -92,17 +116,27 @@ func (p *parser) unpivotBody(pv *Pivot) {
 		pv.Values = p.identList()
 	} else if names := p.path(); len(names) > 0 {
 		pv.Values = names[len(names)-1:]
+		for p.acceptOp(",") { // Oracle
+			if more := p.path(); len(more) > 0 {
+				pv.Values = append(pv.Values, more[len(more)-1])
+			}
+		}
 	}
 	if p.accept("for") {
 		if names := p.path(); len(names) > 0 {
 			pv.NameColumn = &names[len(names)-1]
+			for p.acceptOp(",") {
+				p.path()
+			}
 		}
 	}
 	if p.accept("in") && p.acceptOp("(") {
 		for !p.eof() && !p.isOp(")") {
 			before := p.pos
 			var source []Ident
-			if p.isOp("(") {
+			if p.is("columns") && p.peek(1).isOp("(") { // DuckDB: IN (COLUMNS(…)), whichever those are
+				pv.Other = append(pv.Other, p.expr())
+			} else if p.isOp("(") {
 				source = p.identList()
 			} else if names := p.path(); len(names) > 0 {
 				source = names[len(names)-1:]
@@ -111,7 +145,7 @@ func (p *parser) unpivotBody(pv *Pivot) {
 			}
 			pv.Sources = append(pv.Sources, source)
 			if p.accept("as") {
-				p.primary()
+				p.expr()
 			} else if p.cur().kind == tokString || p.cur().kind == tokWord && !p.isOp(",") {
 				p.next()
 			}
@@ -141,6 +175,8 @@ func (p *parser) matchRecognize(pv *Pivot) {
 					break
 				}
 			}
+		case p.acceptSeq("all", "rows"):
+			pv.AllRows = true
 		case p.acceptText("pattern"):
 			p.skipBalanced()
 		case p.acceptText("define"):

@@ -15,14 +15,19 @@ func (p *parser) startsQueryAt(n int) bool {
 		return next.kind == tokWord && !next.isWord("time", "ordinality", "offset", "ties", "rollup", "cube") || next.kind == tokQuoted || next.kind == tokTag || p.d == ClickHouse
 	case "values":
 		return p.peek(n+1).isOp("(") || p.peek(n+1).isWord("row")
+	case "pivot", "unpivot", "describe", "show", "summarize":
+		return p.d == DuckDB && p.duckQuery(n)
+	case "explain":
+		return p.d == ClickHouse && n == 0 && p.pos > 0 && p.toks[p.pos-1].isOp("(") && p.peek(1).kind == tokWord && !p.peek(1).isWord("as", "in", "like", "ilike", "from", "is", "and", "or", "not", "between", "order", "limit")
 	case "from": // DuckDB, BigQuery pipes, Hive multi-insert
 		k := p.peek(n + 1)
 		return (k.kind == tokWord && !hardWords[k.word] || k.kind == tokQuoted || k.kind == tokString || k.isOp("(") || k.kind == tokTag) && (p.d == DuckDB || p.d == BigQuery || p.d == Spark || p.d == Databricks || p.d == Generic)
 	case "table":
 		k := p.peek(n + 1)
-		return (k.kind == tokWord && !k.isWord("if") || k.kind == tokQuoted) && !p.peek(n+2).isOp("(")
-	case "describe", "show", "summarize":
-		return false
+		return (k.kind == tokWord && !k.isWord("if") && !hardWords[k.word] || k.kind == tokQuoted) && !p.peek(n+2).isOp("(") && (p.d != ClickHouse || !p.peek(n+2).isOp("."))
+	}
+	if t.kind == tokWord && p.d == DuckDB && (t.isText("summarize") || t.isText("pivot_wider") || t.isText("pivot_longer")) {
+		return p.duckQuery(n)
 	}
 	return false
 }
@@ -68,9 +73,23 @@ func (p *parser) skipToClose() {
 
 func (p *parser) withList(q *Query) {
 	p.next()
+	if p.is("function") && p.peek(2).isOp("(") {
+		p.inlineFunctions()
+		if !p.accept("with") {
+			return
+		}
+	}
 	q.Recursive = p.accept("recursive")
 	for {
 		before := p.pos
+		if p.d == TSQL && (p.cur().isText("xmlnamespaces") || p.cur().isText("change_tracking_context")) && p.peek(1).isOp("(") {
+			p.next()
+			p.skipBalanced()
+			if p.acceptOp(",") {
+				continue
+			}
+			break
+		}
 		cte := p.cte()
 		if cte != nil {
 			q.With = append(q.With, cte)
@@ -87,6 +106,7 @@ func (p *parser) withList(q *Query) {
 		}
 		if p.cur().kind == tokTag && !p.startsQuery() {
 			p.next()
+			p.withTag = true
 			p.acceptOp(",")
 			if p.is("select") {
 				break
@@ -103,8 +123,9 @@ func (p *parser) withList(q *Query) {
 
 func (p *parser) cte() *CTE {
 	t := p.cur()
-	if t.kind == tokTag && !p.peek(1).isWord("as") && !p.peek(1).glued { // {{snippet: ctes}}
+	if n := p.peek(1); t.kind == tokTag && !n.isWord("as") && !(n.glued && (n.kind != tokOp || n.isOp("("))) { // {{snippet: ctes}}
 		p.next()
+		p.withTag = true
 		return nil
 	}
 	if p.d == ClickHouse && !((t.kind == tokWord || t.kind == tokQuoted) && (p.peek(1).isWord("as") && p.peek(2).isOp("(") && p.startsQueryAt(3) || p.peek(1).isOp("(") && p.cteColumns())) {
@@ -138,6 +159,13 @@ func (p *parser) cte() *CTE {
 	p.accept("as")
 	p.accept("not")
 	p.accept("materialized")
+	if p.cur().kind == tokTag { // WITH c AS {{#12}}: Metabase puts the parentheses
+		begin := p.cur().start
+		c.Query = &Query{Body: p.tableFactor()}
+		c.Query.Span = Span{begin, p.toks[p.pos-1].end}
+		c.Span.End = c.Query.Span.End
+		return c
+	}
 	if !p.acceptOp("(") {
 		p.problem("syntax", "expected ( behind WITH "+c.Name.Text, p.cur().span())
 		return c
@@ -158,20 +186,17 @@ func (p *parser) cte() *CTE {
 	}
 	p.expectClose(")")
 	c.Span.End = p.toks[p.pos-1].end
-	if p.is("search") || p.cur().isText("search") || p.cur().isText("cycle") {
-		for !p.eof() && !p.isOp(",") && !p.is("select", "insert", "update", "delete", "with") && !p.isOp(")") {
-			p.next()
-			if p.isOp(",") && p.peek(1).kind == tokWord && (p.peek(2).isWord("set") || p.peek(2).isOp(",")) {
-				p.next()
-			}
-		}
+	if p.cur().isText("search") || p.cur().isText("cycle") {
+		p.marks(c)
 	}
 	return c
 }
 
 // cteColumns looks ahead from a "(" for ") AS (".
-func (p *parser) cteColumns() bool {
-	for i := 2; i < 200; i++ {
+func (p *parser) cteColumns() bool { return p.cteColumnsAt(1) }
+
+func (p *parser) cteColumnsAt(n int) bool {
+	for i := n + 1; i < n+200; i++ {
 		t := p.peek(i)
 		if t.kind == tokEOF || t.isOp("(") {
 			return false
@@ -228,6 +253,7 @@ func (p *parser) setOps(left Body, minPrec int) Body {
 		set := &SetOp{Op: op, Side: side, Left: left, Span: t.span()}
 		set.All = p.accept("all")
 		p.accept("distinct")
+		p.acceptText("distinctrow")
 		p.acceptText("strict")
 		if p.acceptSeq("by", "name") {
 			set.ByName = true
@@ -270,11 +296,15 @@ func (p *parser) bodyPrimary() Body {
 		p.next()
 		q := p.query()
 		p.expectClose(")")
+		if p.d == BigQuery && p.is("as") && p.isName(p.peek(1)) && (p.peek(2).kind == tokEOF || p.peek(2).isOp("|>") || p.peek(2).isOp(";") || p.peek(2).isOp(")") || p.peek(2).isWord("union", "intersect", "except", "limit", "order")) {
+			p.next()
+			p.next()
+		}
 		return q
 	case t.isWord("select"):
 		return p.selectBody(nil)
 	case t.isWord("values"):
-		return p.valuesBody()
+		return p.aliasedValues(p.valuesBody())
 	case t.isWord("with"):
 		return p.query()
 	case t.isWord("table") && (p.peek(1).kind == tokWord || p.peek(1).kind == tokQuoted):
@@ -289,6 +319,10 @@ func (p *parser) bodyPrimary() Body {
 	case t.isText("sel"): // Teradata
 		t.word = "select"
 		return p.selectBody(nil)
+	case p.d == DuckDB && p.duckQuery(0):
+		return p.duckBody()
+	case t.isWord("explain") && p.d == ClickHouse:
+		return p.explainQuery()
 	}
 	p.problem("syntax", "expected a query before "+p.describe(), t.span())
 	return &Select{Span: Span{t.start, t.start}}
@@ -322,17 +356,19 @@ func orExpr(a, b *Expr) *Expr {
 	return b
 }
 
-func (p *parser) valuesBody() Body {
+func (p *parser) valuesBody() *Values {
 	start := p.next()
 	v := &Values{Span: start.span()}
+	scalars := !p.isOp("(") && !p.is("row")
 	for {
 		p.accept("row")
 		if !p.isOp("(") {
-			if p.isOp(",") || p.eof() || len(v.Rows) > 0 {
+			if p.isOp(",") || p.eof() || !scalars {
 				break
 			}
-			v.Rows = append(v.Rows, []*Expr{p.expr()}) // Spark: VALUES 1, 2
-			if p.acceptOp(",") {
+			v.Rows = append(v.Rows, []*Expr{p.expr()}) // Spark, Trino: VALUES 1, 2
+			if p.isOp(",") && p.startsExpr(p.peek(1)) && !p.peek(1).isWord("values") {
+				p.next()
 				continue
 			}
 			break
@@ -357,6 +393,25 @@ func (p *parser) valuesBody() Body {
 	}
 	v.Span.End = p.toks[p.pos-1].end
 	return v
+}
+
+// aliasedValues reads what Spark and Snowflake allow behind VALUES (…) where it
+// is a query: AS t(a, b).
+func (p *parser) aliasedValues(v *Values) Body {
+	if p.d != Spark && p.d != Databricks && p.d != Snowflake {
+		return v
+	}
+	if !p.is("as") && !(p.isOp("(") && p.isName(p.peek(1))) && (!p.isName(p.cur()) || reservedTableAlias[p.cur().word]) {
+		return v
+	}
+	p.made = true
+	table := &Table{Kind: TableQuery, Query: &Query{Body: v, Span: v.Span}, Span: v.Span}
+	if p.isOp("(") {
+		table.AliasCols = p.identList()
+	}
+	p.tableTail(table)
+	table.Span.End = p.toks[p.pos-1].end
+	return table
 }
 
 func (p *parser) selectBody(from []*Table) Body {
@@ -386,14 +441,25 @@ func (p *parser) selectBody(from []*Table) Body {
 				p.next()
 			}
 			continue
+		case p.is("with") && p.peek(1).kind == tokWord && (p.peek(1).isText("differential_privacy") || p.peek(1).isText("anonymization") || p.peek(1).isText("aggregation_threshold")):
+			p.next()
+			p.next()
+			if p.acceptText("options") || p.accept("options") {
+				p.skipParens()
+			}
+			continue
 		case p.is("as") && (p.peek(1).isWord("struct") || p.peek(1).isText("value")):
 			p.next()
 			s.AsStruct = p.next().isWord("struct")
 			continue
+		case p.cur().isText("distinctrow") && p.d != Oracle && !p.peek(1).isOp(",") && !p.peek(1).isWord("from"):
+			p.next()
+			s.Distinct = true
+			continue
 		case p.is("straight_join", "high_priority", "sql_no_cache", "sql_calc_found_rows", "sql_small_result", "sql_big_result"):
 			p.next()
 			continue
-		case p.cur().isText("sql_cache") || p.cur().isText("sql_buffer_result") || p.cur().isText("stream") && !p.peek(1).isOp(",") && p.peek(1).kind != tokOp || p.cur().isText("unique") && p.d == Oracle:
+		case p.cur().isText("sql_cache") || p.cur().isText("low_priority") || p.cur().isText("sql_buffer_result") || p.cur().isText("stream") && !p.peek(1).isOp(",") && p.peek(1).kind != tokOp || p.cur().isText("unique") && p.d == Oracle:
 			p.next()
 			continue
 		}
@@ -416,6 +482,10 @@ func (p *parser) selectItems() []SelectItem {
 		items = append(items, p.selectItem())
 		if p.acceptOp(",") {
 			continue
+		}
+		if p.d == Redshift && p.is("exclude") {
+			items = p.excludeItems(items)
+			break
 		}
 		if p.cur().kind == tokTag && !p.peek(1).isOp(")") { // SELECT a {{snippet: more}} FROM
 			tag := p.primary()
@@ -443,8 +513,8 @@ func (p *parser) selectItems() []SelectItem {
 func (p *parser) selectEnds() bool {
 	t := p.cur()
 	return t.kind == tokEOF || t.isOp(")") || t.isOp(";") || t.isOp("|>") || t.isOp("}") || t.word != "" && reserved[t.word] || p.pos >= p.stmtEnd ||
-		t.isWord("insert") && p.peek(1).isWord("into", "overwrite") ||
-		t.isWord("bulk", "qualify", "window", "prewhere", "format", "settings", "distribute", "cluster", "sort", "go", "do", "array", "sample", "lock", "procedure", "returning", "then") || p.t.semicolonless && t.kind == tokWord
+		t.isWord("insert") && p.peek(1).isWord("into", "overwrite") || p.notAlias(t) ||
+		t.isWord("qualify", "window", "prewhere", "format", "settings", "distribute", "cluster", "sort", "go", "do", "array", "sample", "lock", "procedure", "returning", "then") || p.t.semicolonless && t.kind == tokWord
 }
 
 func (p *parser) selectItem() SelectItem {
@@ -468,10 +538,12 @@ func (p *parser) selectItem() SelectItem {
 	if e.Alias != nil {
 		item.Alias = e.Alias
 	}
+	p.more = nil
 	item.Alias = orIdent(item.Alias, p.alias())
 	if item.Alias != nil {
 		item.Span = item.Span.join(item.Alias.Span)
 	}
+	item.More, p.more = p.more, nil
 	return item
 }
 
@@ -507,6 +579,7 @@ func (p *parser) alias() *Ident {
 			if t.text == "(" { // lateral view style list: AS (a, b)
 				list := p.identList()
 				if len(list) > 0 {
+					p.more = list[1:]
 					return &list[0]
 				}
 			}
@@ -524,18 +597,47 @@ func (p *parser) alias() *Ident {
 		return nil
 	}
 	t := p.cur()
-	if t.isWord("insert") && p.peek(1).isWord("into", "overwrite") { // FROM t INSERT … SELECT … INSERT …
+	if p.notAlias(t) {
 		return nil
 	}
 	switch {
+	case t.isText("uescape") && p.peek(1).kind == tokString: // U&'…' UESCAPE '!'
+		p.next()
+		p.next()
+		return p.alias()
 	case t.kind == tokQuoted,
 		t.kind == tokString && (t.quote == '\'' || t.quote == '"'),
-		t.kind == tokWord && !reservedAlias[t.word] && !p.statementWord(t):
+		t.kind == tokWord && (!reservedAlias[t.word] || p.softAlias(t)) && !p.statementWord(t):
 		p.next()
 		id := p.ident(t)
 		return &id
 	}
 	return nil
+}
+
+// notAlias keeps words that begin a clause here from becoming an alias.
+func (p *parser) notAlias(t *token) bool {
+	n := p.peek(1)
+	switch {
+	case t.isWord("insert") && n.isWord("into", "overwrite"): // FROM t INSERT … SELECT … INSERT …
+		return true
+	case t.isWord("values") && n.isOp("("), t.isWord("default") && n.isWord("values"): // OUTPUT inserted.a VALUES (…)
+		return true
+	case p.d == TSQL && n.isOp(":"), p.d == Redshift && t.isWord("exclude"), t.isText("bulk") && n.isText("collect"):
+		return true
+	case t.isText("distributed") && (n.isText("randomly") || n.isText("replicated") || n.isWord("by")):
+		return true
+	}
+	if p.d != ClickHouse {
+		return false
+	}
+	return t.isWord("format") && n.kind == tokWord || t.isWord("settings") && n.kind == tokWord && p.peek(2).isOp("=") || t.isWord("comment") && n.kind == tokString
+}
+
+// softAlias tells a word that only some dialects reserve from a clause of that
+// name: at the end of a query or list it is an alias.
+func (p *parser) softAlias(t *token) bool {
+	return t.isWord("apply", "prewhere", "outer", "connect", "start", "minus", "escape", "at", "over", "pivot", "unpivot", "window", "qualify") && p.afterValue(p.peek(1)) && p.d != ClickHouse && p.d != TSQL && p.d != Oracle
 }
 
 // statementWord says whether a bare word begins the next statement in a dialect
@@ -544,7 +646,8 @@ func (p *parser) statementWord(t *token) bool {
 	if !p.t.semicolonless {
 		return false
 	}
-	return t.isWord("go", "declare", "insert", "update", "delete", "drop", "create", "alter", "exec", "execute", "if", "begin", "end", "print", "while", "return", "merge", "truncate", "set", "use")
+	return t.isWord("go", "declare", "insert", "update", "delete", "drop", "create", "alter", "exec", "execute", "if", "else", "begin", "end", "print", "while", "return", "merge", "truncate", "set", "use", "deallocate") ||
+		p.cursorWord(t)
 }
 
 // selectClauses reads the clauses of a SELECT in whatever order they stand.
@@ -556,12 +659,12 @@ func (p *parser) selectClauses(s *Select) {
 			p.next()
 			p.into(s)
 			continue
-		case "bulk":
-			p.next()
-			continue
 		case "from":
 			p.next()
+			outer := p.fromTag
+			p.fromTag = nil
 			s.From = append(s.From, p.fromList()...)
+			s.FromTag, p.fromTag = p.fromTag, outer
 			continue
 		case "prewhere":
 			p.next()
@@ -646,18 +749,17 @@ func (p *parser) selectClauses(s *Select) {
 			}
 		case "model":
 			if p.d == Oracle {
-				for !p.eof() && !p.isOp(")") && !p.is("order", "union") && p.pos < p.stmtEnd {
-					if p.isOp("(") {
-						p.skipBalanced()
-						continue
-					}
-					p.next()
-				}
+				p.model(s)
 				continue
 			}
 		}
 		if t.kind == tokTag {
 			p.fragmentTag(s)
+			continue
+		}
+		if t.isText("bulk") && p.peek(1).isText("collect") { // Oracle: BULK COLLECT INTO
+			p.next()
+			p.next()
 			continue
 		}
 		return
@@ -668,6 +770,9 @@ func (p *parser) selectClauses(s *Select) {
 // FROM or WHERE, as templates write it.
 func (p *parser) fragmentTag(s *Select) {
 	t := p.next()
+	if s.Where == nil && t.tag.Kind == TagSnippet && len(s.From) > 0 && len(s.GroupBy) == 0 {
+		s.FromTag = t.tag
+	}
 	e := &Expr{Kind: ExprTag, Tag: t.tag, Span: t.span()}
 	s.Where = p.and(s.Where, e)
 	if p.is("and", "or") {

@@ -24,7 +24,8 @@ func (p *parser) statements() []*Statement {
 		if p.pos == before {
 			p.next()
 		}
-		if p.t.semicolonless && p.startsStatement() {
+		if p.opens || p.t.semicolonless && p.startsStatement() {
+			p.opens = false
 			continue
 		}
 		if !p.isOp(";") && !p.eof() {
@@ -67,12 +68,16 @@ func (p *parser) skipStatement() {
 func (p *parser) startsStatement() bool {
 	t := p.cur()
 	switch t.word {
-	case "select", "insert", "merge", "declare", "exec", "execute", "go", "print", "truncate", "begin", "end", "while", "return", "drop", "create", "alter":
+	case "select", "insert", "merge", "declare", "exec", "execute", "go", "print", "truncate", "begin", "end", "else", "while", "return", "drop", "create", "alter":
 		return true
+	case "open", "close", "fetch", "deallocate":
+		return p.cursorWord(t)
+	case "":
+		return t.kind == tokWord && p.peek(1).isOp(":") // a label
 	case "with":
-		return p.isName(p.peek(1)) && (p.peek(2).isWord("as") || p.peek(2).isOp("("))
+		return p.isName(p.peek(1)) && (p.peek(2).isWord("as") && p.peek(3).isOp("(") || p.peek(2).isOp("(") && (p.cteColumnsAt(2) || p.peek(1).isText("xmlnamespaces") || p.peek(1).isText("change_tracking_context")))
 	case "update", "delete", "use", "if":
-		return !p.peek(1).isOp("(") || t.isWord("if")
+		return (!p.peek(1).isOp("(") || t.isWord("if")) && !p.peek(1).isText("population") && !p.toks[max(p.pos-1, 0)].isWord("on")
 	case "set":
 		return p.peek(1).isOp("@") || strings.HasPrefix(p.peek(1).text, "@") || p.peek(1).kind == tokWord && p.d == TSQL
 	}
@@ -86,7 +91,7 @@ func (p *parser) statement() *Statement {
 		st.Verb = strings.ToLower(t.text)
 	}
 	switch {
-	case t.isOp("("), p.startsQuery() && !t.isWord("with", "from"), t.isText("sel"):
+	case t.isOp("("), p.startsQuery() && !t.isWord("with", "from", "describe", "show") && !t.isText("summarize"), t.isText("sel"):
 		st.Kind, st.Verb = StatementSelect, "select"
 		st.Query = p.query()
 	case t.isWord("from") && p.startsQuery():
@@ -100,13 +105,17 @@ func (p *parser) statement() *Statement {
 			st.Query = &Query{Body: p.tableFactor(), Span: t.span()}
 			return st
 		}
+		p.withTag = true
 		return p.statement()
 	case t.isWord("with"):
 		p.withStatement(st)
+	case t.isWord("replace") && p.peek(1).isWord("table", "view") && (p.peek(2).kind == tokWord || p.peek(2).kind == tokQuoted) && p.d != MySQL && p.d != MariaDB && p.d != SQLite: // Spark
+		p.create(st)
+		st.Verb = "create"
 	case t.isWord("insert", "replace") && !p.peek(1).isOp("("), t.isText("upsert"):
 		st.Kind, st.Verb = StatementInsert, "insert"
 		st.DML = p.dml()
-	case t.isWord("update"):
+	case t.isWord("update") && !p.peek(1).isText("statistics"):
 		st.Kind = StatementUpdate
 		st.DML = p.dml()
 	case t.isWord("delete"):
@@ -115,7 +124,7 @@ func (p *parser) statement() *Statement {
 	case t.isWord("merge"):
 		st.Kind = StatementMerge
 		st.DML = p.dml()
-	case t.isWord("create"), t.isWord("alter") && (p.peek(1).isWord("view") || p.peek(1).isWord("materialized")):
+	case t.isWord("create"), t.isWord("alter") && (p.peek(1).isWord("view", "materialized") || p.peek(1).isText("algorithm") || p.peek(1).isText("definer") || p.peek(1).isText("sql")) && p.definitionAhead():
 		p.create(st)
 	case t.isWord("explain", "describe", "desc"):
 		p.explain(st)
@@ -127,13 +136,27 @@ func (p *parser) statement() *Statement {
 			p.next()
 		}
 		if t.isWord("if", "while") {
-			p.condition()
+			p.attach(st, p.condition())
 		}
 	case t.isWord("return") && p.t.semicolonless && (p.startsQueryAt(1) || p.peek(1).isOp("(")):
 		p.next()
-		p.primary()
+		if p.isOp("(") && p.peek(1).isOp(")") {
+			p.skipBalanced()
+			break
+		}
+		p.attach(st, p.primary())
 	case t.isWord("declare") && p.t.semicolonless:
-		p.declare()
+		p.declare(st)
+	case t.isWord("grant", "revoke") || t.isText("deny"):
+		p.grant()
+	case p.t.semicolonless && t.kind == tokWord && p.peek(1).isOp(":"): // a label
+		p.next()
+		p.next()
+		p.opens = true
+	case p.block(st):
+	case p.loose(t):
+		p.next()
+		p.skipLoose(st)
 	case t.isWord("copy"):
 		p.copy(st)
 	case t.isText("summarize"):
@@ -144,6 +167,9 @@ func (p *parser) statement() *Statement {
 			st.Names = append(st.Names, p.tableFactor())
 		}
 	default:
+		if p.pos == 0 && p.stray(t) {
+			p.problem("syntax", "no statement begins with "+p.describe(), t.span())
+		}
 		p.next()
 		p.skipStatement()
 	}
@@ -222,6 +248,10 @@ func (p *parser) explain(st *Statement) {
 			p.next()
 		}
 	}
+	if p.d == ClickHouse { // EXPLAIN PLAN indexes = 1, actions = 1 SELECT …
+		p.explainSettings()
+	}
+	p.acceptText("explore")
 	if p.accept("for") || p.is("function", "procedure", "database", "schema") && p.isName(p.peek(1)) {
 		p.skipStatement()
 		return
@@ -230,8 +260,27 @@ func (p *parser) explain(st *Statement) {
 		st.Query = p.query()
 		return
 	}
-	if p.is("insert", "update", "delete", "merge") {
+	if p.is("insert", "update", "delete", "merge", "replace") {
 		st.DML = p.dml()
+		return
+	}
+	if p.is("create") {
+		p.create(st)
+		st.Kind = StatementOther
+		return
+	}
+	if p.is("declare") { // EXPLAIN DECLARE c CURSOR FOR SELECT …
+		for !p.eof() && !p.isOp(";") && !p.accept("for") {
+			p.next()
+		}
+		if p.startsQuery() {
+			st.Query = p.query()
+		}
+		return
+	}
+	if p.is("format") && p.peek(1).isOp("(") || p.isName(p.cur()) && p.peek(1).isOp("(") { // DESC f(…)
+		p.primary()
+		p.skipStatement()
 		return
 	}
 	if p.isName(p.cur()) {
@@ -242,6 +291,9 @@ func (p *parser) explain(st *Statement) {
 
 // nameOnly reads a table's name without alias.
 func (p *parser) nameOnly() *Table {
+	for p.d == TSQL && (p.isOp(".") || p.isOp("..") || p.isOp("...")) { // ..table
+		p.next()
+	}
 	start := p.cur()
 	names := p.tablePath()
 	if names == nil {
@@ -339,12 +391,12 @@ func (p *parser) copy(st *Statement) {
 }
 
 // declare reads DECLARE @a int = …, @t TABLE (…) of SQL Server.
-func (p *parser) declare() {
+func (p *parser) declare(st *Statement) {
 	p.next()
 	for !p.eof() && !p.isOp(";") {
 		if p.isOp("(") {
 			if p.startsQueryAt(1) {
-				p.primary()
+				p.attach(st, p.primary())
 				continue
 			}
 			p.skipBalanced()
@@ -376,6 +428,8 @@ func (p *parser) create(st *Statement) {
 		case t.isWord("view"):
 			kind = "view"
 			p.next()
+		case kind != "" && (p.peek(1).isOp(".") || p.peek(1).isOp("(") || p.peek(1).isWord("as") && p.startsQueryAt(2)): // the object's name
+			i = 99
 		case t.isWord("function", "procedure", "trigger", "schema", "database", "index", "language") || t.isText("proc"):
 			if t.isWord("schema") && kind != "" {
 				break
@@ -384,8 +438,6 @@ func (p *parser) create(st *Statement) {
 			if t.isWord("function") && p.d == BigQuery || t.isWord("table") {
 				p.next()
 			}
-			i = 99
-		case kind != "" && (p.peek(1).isOp(".") || p.peek(1).isOp("(")): // the object's name
 			i = 99
 		case t.isWord("temp", "temporary") || t.isText("volatile"):
 			temp = true
@@ -415,6 +467,10 @@ func (p *parser) create(st *Statement) {
 	switch kind {
 	case "table", "view":
 	default:
+		if p.is("model") && p.d == BigQuery {
+			p.skipLoose(st)
+			return
+		}
 		p.createBody()
 		return
 	}
@@ -433,8 +489,10 @@ func (p *parser) create(st *Statement) {
 		if p.isName(p.cur()) {
 			dml.From = append(dml.From, p.nameOnly())
 		}
-		p.skipStatement()
-		return
+		if p.d != BigQuery { // there AS may follow
+			p.skipStatement()
+			return
+		}
 	}
 	if p.isOp("(") && !p.startsQueryAt(1) {
 		if p.peek(1).isWord("like") {
@@ -471,7 +529,7 @@ func (p *parser) create(st *Statement) {
 		case t.isWord("as") && p.peek(1).isWord("insert", "update", "delete"):
 			p.skipStatement()
 			return
-		case p.startsQuery() && t.isWord("select") || t.isWord("with") && p.isName(p.peek(1)) && p.peek(2).isWord("as") && p.peek(3).isOp("("):
+		case p.startsQuery() && t.isWord("select") && !p.t.semicolonless || t.isWord("with") && p.isName(p.peek(1)) && p.peek(2).isWord("as") && p.peek(3).isOp("("):
 			dml.Query = p.query()
 			return
 		case t.isWord("like") || t.isText("clone"):
@@ -510,6 +568,9 @@ func (p *parser) createBody() {
 			if p.isOp("(") {
 				p.skipBalanced()
 				continue
+			}
+			if p.is("return") && (p.peek(1).isOp("(") || p.startsQueryAt(1)) { // RETURNS TABLE RETURN (…)
+				return
 			}
 			t := p.next()
 			if t.isWord("as") && !p.is("go") && p.pos >= 2 {
@@ -555,7 +616,7 @@ func (p *parser) columnDefs() []Ident {
 			switch {
 			case p.isOp("("), p.isOp("["):
 				p.skipBalanced()
-			case p.isOp("<"):
+			case p.isOp("<") && (p.cur().glued || !constraint && p.toks[p.pos-1].isWord("array", "struct", "map")):
 				p.skipAngles()
 			default:
 				p.next()

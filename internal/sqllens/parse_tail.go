@@ -36,7 +36,7 @@ func (p *parser) condition() *Expr {
 func (p *parser) clauseEnds(t *token) bool {
 	return t.kind == tokEOF || t.isOp(")") || t.isOp(";") || t.isOp("|>") || t.isOp("}") || t.isOp(",") || t.isOp("]") || reserved[t.word] || p.pos >= p.stmtEnd ||
 		t.isWord("format", "settings", "sample", "returning", "lock", "go", "then", "loop", "do", "procedure", "with", "fetch", "for", "model", "output", "siblings", "into", "insert", "update", "delete", "when") ||
-		t.isText("output") || t.isText("settings") || p.t.semicolonless && t.kind == tokWord
+		t.isText("output") || t.isText("settings") || t.isWord("comment") && p.d == ClickHouse || t.isText("distributed") || t.isText("before") || t.isWord("array") && p.d == ClickHouse && p.peek(1).isWord("join") || t.isOp("@") && p.d == BigQuery || t.isText("assert_rows_modified") || t.isWord("positional", "asof", "semi", "anti") && p.peek(1).isWord("join", "left") || t.isText("log") && p.peek(1).isText("errors") || p.t.semicolonless && t.kind == tokWord
 }
 
 func (p *parser) into(s *Select) {
@@ -46,14 +46,14 @@ func (p *parser) into(s *Select) {
 		p.next()
 		p.next()
 		s.Into = &Table{Kind: TableFile, Text: "outfile"}
-		for p.cur().isText("fields") || p.cur().isText("lines") || p.cur().isText("columns") || p.cur().isText("terminated") || p.is("by") || p.cur().isText("enclosed") || p.cur().isText("escaped") || p.cur().isText("optionally") || p.cur().kind == tokString {
+		for p.cur().isText("fields") || p.cur().isText("lines") || p.cur().isText("columns") || p.cur().isText("terminated") || p.is("by") || p.cur().isText("enclosed") || p.cur().isText("escaped") || p.cur().isText("optionally") || p.cur().isText("starting") || p.cur().isText("character") || p.is("set") || p.toks[p.pos-1].isWord("set") || p.cur().kind == tokString {
 			p.next()
 		}
 	default:
 		p.accept("temp", "temporary")
 		p.acceptText("unlogged")
 		p.accept("table")
-		if p.isOp("@") || p.isOp(":") || strings.HasPrefix(p.cur().text, "@") {
+		if p.isOp("@") || p.isOp(":") || strings.HasPrefix(p.cur().text, "@") || p.d == Oracle || p.d == MySQL || p.d == MariaDB { // variables, never tables
 			for !p.eof() && !p.is("from") && !p.isOp(";") && !p.isOp(")") {
 				p.next()
 			}
@@ -63,6 +63,9 @@ func (p *parser) into(s *Select) {
 		start := p.cur()
 		if names := p.path(); names != nil {
 			s.Into = &Table{Kind: TableName, Name: names, Span: start.span().join(names[len(names)-1].Span)}
+			if p.d == TSQL && p.accept("on") { // a file group
+				p.next()
+			}
 		}
 		for p.acceptOp(",") { // INTO a, b (procedural)
 			p.path()
@@ -75,7 +78,7 @@ func (p *parser) groupBy(s *Select) {
 	if p.is("all") && !p.peek(1).isOp("(") {
 		p.next()
 		s.GroupAll = true
-		if p.clauseEnds(p.cur()) {
+		if t := p.cur(); p.clauseEnds(t) && (p.d != TSQL || t.kind != tokWord && t.kind != tokQuoted || reserved[t.word] || p.startsStatement()) {
 			return
 		}
 	}
@@ -108,7 +111,7 @@ func (p *parser) groupBy(s *Select) {
 			p.next()
 			p.skipBalanced()
 		}
-		if p.pos == before || !p.acceptOp(",") {
+		if p.pos == before || !p.acceptOp(",") || p.trailing() {
 			return
 		}
 	}
@@ -141,6 +144,9 @@ func (p *parser) queryTail(q *Query) {
 			if p.accept("all") {
 				continue
 			}
+			if p.percentLimit() {
+				continue
+			}
 			q.Limit = append(q.Limit, p.expr())
 			if p.accept("by") {
 				p.exprList()
@@ -162,6 +168,11 @@ func (p *parser) queryTail(q *Query) {
 			p.next()
 			q.Limit = append(q.Limit, p.expr())
 			p.accept("row", "rows")
+			if p.d == ClickHouse && p.accept("by") { // LIMIT n OFFSET m BY columns
+				p.exprList()
+			}
+		case t.isWord("fetch") && p.peek(2).isWord("from"): // of a cursor: the next statement
+			return
 		case t.isWord("fetch"):
 			p.next()
 			p.accept("first", "next")
@@ -193,14 +204,26 @@ func (p *parser) queryTail(q *Query) {
 			for !p.eof() && !p.isOp(")") && !p.isOp(";") {
 				p.next()
 			}
+		case t.isText("distributed") && (p.d == Postgres || p.d == Generic): // Greenplum: CREATE TABLE … AS … DISTRIBUTED BY (…)
+			p.next()
+			p.next()
+			p.skipParens()
+		case t.isText("assert_rows_modified"):
+			p.next()
+			p.primary()
+		case t.isText("log") && p.peek(1).isText("errors"): // Oracle: INSERT … SELECT … LOG ERRORS INTO t
+			return
 		case t.isWord("option") && p.peek(1).isOp("("):
 			p.next()
 			p.skipBalanced()
 		case t.isWord("settings"):
 			p.next()
-			for !p.eof() && !p.isOp(")") && !p.isOp(";") && !p.is("format", "union") {
+			for !p.eof() && !p.isOp(")") && !p.isOp(";") && !p.is("format", "union", "into") {
 				p.next()
 			}
+		case t.isWord("comment") && p.peek(1).kind == tokString && p.d == ClickHouse:
+			p.next()
+			p.next()
 		case t.isWord("format") && (p.peek(1).kind == tokWord):
 			p.next()
 			p.next()
@@ -260,4 +283,14 @@ func (p *parser) queryTail(q *Query) {
 			return
 		}
 	}
+}
+
+// percentLimit reads LIMIT 10% of DuckDB, where the sign is no operator.
+func (p *parser) percentLimit() bool {
+	if p.d != DuckDB || p.cur().kind != tokNumber || !p.peek(1).isOp("%") || p.peek(2).kind == tokNumber || p.peek(2).isOp("(") {
+		return false
+	}
+	p.next()
+	p.next()
+	return true
 }

@@ -5,7 +5,7 @@ import "strings"
 func (p *parser) interval() *Expr {
 	start := p.cur()
 	n := p.peek(1)
-	if n.isOp(".") || n.isOp(",") || n.isOp(")") || n.isOp("=") || n.kind == tokEOF || n.isWord("as", "from", "and", "or", "is", "in") {
+	if n.isOp(".") || n.isOp(",") || n.isOp(")") || n.isOp("=") || n.kind == tokEOF || n.isWord("as", "from", "and", "or", "is", "in", "asc", "desc", "rows", "range", "groups", "order", "where", "group", "limit", "then", "when", "else", "end") {
 		return nil
 	}
 	if n.kind == tokOp && n.text != "(" && n.text != "-" && n.text != "+" && n.text != ":" && n.text != "?" && n.text != "@" && n.text != "$" {
@@ -24,7 +24,8 @@ func (p *parser) interval() *Expr {
 		if p.isOp("(") && p.peek(1).kind == tokNumber {
 			p.skipBalanced()
 		}
-		if p.acceptText("to") {
+		if (p.is("to") || p.cur().isText("to")) && p.unitWord(p.peek(1)) {
+			p.next()
 			e.Op += " to"
 			continue
 		}
@@ -111,8 +112,12 @@ func (p *parser) typeName() Ident {
 			p.next()
 			p.next()
 			continue
+		case t.isWord("collate") && p.pos > begin && (p.d == Spark || p.d == Databricks):
+			p.next()
+			p.next()
+			continue
 		case t.isWord("to") || t.isText("to"):
-			if p.pos > begin && p.unitWord(&p.toks[p.pos-1]) {
+			if p.pos > begin && (p.unitWord(&p.toks[p.pos-1]) || p.toks[p.pos-1].isOp(")") && p.unitWord(p.peek(1))) {
 				p.next()
 				p.next()
 				continue
@@ -169,8 +174,10 @@ func (p *parser) orderItems() []*Expr {
 		if p.accept("as") {
 			p.next()
 		}
-		if p.accept("using") {
+		if p.is("using") && !p.peek(1).isWord("sample") {
 			p.next()
+			p.next()
+			p.skipParens()
 		}
 		if n := len(list); n > 0 && p.is("desc") {
 			list[n-1] = &Expr{Kind: ExprOp, Op: "desc", Args: []*Expr{list[n-1]}, Span: list[n-1].Span}
@@ -185,15 +192,22 @@ func (p *parser) orderItems() []*Expr {
 		if p.is("with") && p.peek(1).isText("fill") {
 			p.next()
 			p.next()
-			for p.accept("from") || p.acceptText("to") || p.acceptText("step") || p.acceptText("staleness") {
+			for p.accept("from") || p.accept("to") || p.acceptText("to") || p.acceptText("step") || p.acceptText("staleness") {
 				p.expr()
 			}
 		}
 		if p.acceptText("interpolate") && p.isOp("(") {
 			p.skipBalanced()
 		}
-		if p.pos == before || !p.acceptOp(",") {
+		if p.pos == before || !p.acceptOp(",") || p.trailing() {
 			return list
 		}
 	}
+}
+
+// trailing says whether the comma just taken was the last of its list, which
+// DuckDB and BigQuery allow.
+func (p *parser) trailing() bool {
+	t := p.cur()
+	return t.kind == tokEOF || t.isOp(")") || t.isOp(";") || t.isOp("|>") || t.isWord("having", "order", "limit", "qualify", "window", "union", "using", "into")
 }

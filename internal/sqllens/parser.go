@@ -44,8 +44,13 @@ type parser struct {
 	// lookahead is how many tokens may still be looked at ahead of time in this
 	// text, so that guessing stays linear.
 	lookahead int
+	made      bool    // a node stands for no text
+	fromTag   *Tag    // the last snippet behind a FROM clause
+	withTag   bool    // a tag stands where WITH entries could
+	opens     bool    // the statement just read opens or closes a block: another may follow without a semicolon
 	exprs     []Expr  // nodes made ahead, to be handed out one by one
 	idents    []Ident // names made ahead
+	more      []Ident // further names of the alias just read: AS (a, b)
 }
 
 // slab is how many nodes are made at once.
@@ -374,7 +379,12 @@ func (p *parser) splitQuoted(id Ident) []Ident {
 	if !p.t.wholeNameQuote || id.Quote != '`' || !strings.Contains(id.Text, ".") {
 		return p.names(id)
 	}
-	parts := strings.Split(id.Text, ".")
+	project := 0 // domain.com:project is one name
+	if i := strings.IndexByte(id.Text, ':'); i >= 0 {
+		project = i
+	}
+	parts := strings.Split(id.Text[project:], ".")
+	parts[0] = id.Text[:project] + parts[0]
 	names := make([]Ident, len(parts))
 	for i, s := range parts {
 		names[i] = Ident{Text: s, Quote: '`', Span: id.Span}

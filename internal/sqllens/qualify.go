@@ -58,6 +58,9 @@ func (e *editor) name(id Ident) string {
 			q = '`'
 		}
 	}
+	if q == '"' && e.d.traits().doubleQuoteText { // a name that the engine made
+		q = '`'
+	}
 	shut := string(rune(q))
 	if q == '[' {
 		shut = "]"
@@ -71,17 +74,18 @@ func (e *editor) qualifier(rel *relation) string {
 	if rel.asValue && e.d == BigQuery {
 		return ""
 	}
-	if rel.alias.Text == "" {
-		if rel.given == "" {
-			return ""
-		}
+	if rel.given != "" {
 		return rel.given + "."
+	}
+	if rel.alias.Text == "" {
+		return ""
 	}
 	return e.name(rel.alias) + "."
 }
 
-// column qualifies a column that stands without its table.
-func (e *editor) column(expr *Expr, hit hit, use Use) {
+// column qualifies a column that stands without its table, or under a name that
+// its table has no longer.
+func (e *editor) column(expr *Expr, hit hit) {
 	at := expr.Name[0].Span
 	if at == (Span{}) {
 		return
@@ -89,16 +93,41 @@ func (e *editor) column(expr *Expr, hit hit, use Use) {
 	switch {
 	case hit.column != nil:
 		name := e.name(*hit.column)
-		e.positions[expr] = *hit.column
+		if hit.number {
+			e.positions[expr] = *hit.column
+		}
 		e.replace(at.join(expr.Name[len(expr.Name)-1].Span), e.qualifier(hit.rel)+name)
-	case hit.alias != nil && use == UseGroup && (hit.alias.Kind == ExprLiteral || aggregates(hit.alias)):
 	case hit.alias != nil:
 		e.edits = append(e.edits, edit{span: at, expr: hit.alias.Span, paren: hit.alias.Kind == ExprOp})
 	case len(hit.merged) > 1:
 		e.replace(at.join(expr.Name[len(expr.Name)-1].Span), "COALESCE("+strings.Join(hit.merged, ", ")+")")
 	case hit.rel != nil:
 		e.insert(at.Start, e.qualifier(hit.rel))
+	case hit.written != nil:
+		e.requalify(expr.Name, hit.written, hit.parts)
 	}
+}
+
+// requalify puts a relation's alias in the place of a name that it does not go
+// by any longer: the alias it was given hides its path.
+func (e *editor) requalify(name []Ident, rel *relation, parts int) {
+	if rel.given == "" && (rel.path == nil || parts < 2) {
+		return
+	}
+	prefix := e.qualifier(rel)
+	if prefix == "" {
+		return
+	}
+	at := name[0].Span.join(name[parts-1].Span)
+	if parts < len(name) && name[parts].Span.Start < at.End { // one pair of quotes around everything
+		names := make([]string, 0, len(name)-parts)
+		for _, id := range name[parts:] {
+			names = append(names, e.name(id))
+		}
+		e.replace(at, prefix+strings.Join(names, "."))
+		return
+	}
+	e.replace(at, strings.TrimSuffix(prefix, "."))
 }
 
 // dropList takes a column list out whose names the items have now.
@@ -148,33 +177,93 @@ func (e *editor) natural(j *Table, conditions []string) {
 // cannot.
 func aggregates(x *Expr) bool {
 	found := false
-	walkExpr(x, func(e *Expr) {
-		if e.Kind != ExprFunc || len(e.Name) != 1 {
-			return
-		}
-		switch strings.ToLower(e.Name[0].Text) {
-		case "sum", "count", "avg", "min", "max", "array_agg", "string_agg", "listagg", "group_concat", "any_value", "stddev", "variance":
-			found = true
-		}
-	})
+	walkExpr(x, func(e *Expr) { found = found || e.aggregate() })
 	return found
 }
 
-// tableName gives a FROM item an alias when it has none.
-func (e *editor) tableName(t *Table, rel *relation) {
+// starForms notes for every output what GROUP BY writes for its number when it
+// came from a star.
+func (e *editor) starForms(forms []string, item SelectItem, cols []outputColumn) []string {
+	if len(forms) > maxColumns {
+		return forms
+	}
+	for i := range cols {
+		text := ""
+		if c := &cols[i]; item.Expr.Kind == ExprStar && c.via != nil && !c.star && c.form == nil && c.name.Text != "" {
+			text = e.qualifier(c.via) + e.name(c.name)
+		}
+		forms = append(forms, text)
+	}
+	return forms
+}
+
+// tableName gives a FROM item an alias when it has none. A table that stands
+// beside itself, behind a semi join, gets a name of its own.
+func (e *editor) tableName(t *Table, rel *relation, others []*relation) {
 	if t.Alias != nil || t.Span.End <= t.Span.Start {
 		return
 	}
 	switch t.Kind {
 	case TableName:
 		last := t.Name[len(t.Name)-1].Span.End
-		e.insert(last, e.as()+e.name(rel.alias))
+		name := e.name(rel.alias)
+		for _, other := range others {
+			if other.semi && strings.EqualFold(other.alias.Text, rel.alias.Text) {
+				name = e.name(Ident{Text: rel.alias.Text + "_2", Quote: rel.alias.Quote})
+				rel.given = name
+			}
+		}
+		e.insert(last, e.as()+name)
 	case TableQuery, TableFunc:
 		rel.given = "_" + strconv.Itoa(e.tables)
 		e.tables++
 		e.insert(t.Span.End, e.as()+rel.given)
-		rel.alias = Ident{}
 	}
+}
+
+// lateralView names a lateral view that has no name, so that its columns can be
+// qualified.
+func (e *editor) lateralView(t *Table, rel *relation) {
+	at := t.Func.Span
+	if at.Start <= 0 || at.End <= at.Start {
+		return
+	}
+	before := strings.ToLower(strings.TrimSpace(e.src[max(at.Start-24, 0):at.Start]))
+	if !strings.HasSuffix(before, "view") && !strings.HasSuffix(before, "view outer") {
+		return
+	}
+	rel.given = "_" + strconv.Itoa(e.tables)
+	e.tables++
+	e.insert(at.End, " "+rel.given)
+}
+
+// offset names the column of WITH OFFSET where the text leaves that to the
+// database.
+func (e *editor) offset(id Ident) {
+	before := strings.TrimRight(e.src[:id.Span.Start], " \t\r\n")
+	if strings.HasSuffix(strings.ToLower(before[max(len(before)-4, 0):]), "with") {
+		e.insert(id.Span.End, " AS "+e.name(id))
+	}
+}
+
+// columnList lists the columns of a relation behind its alias, where they are
+// not its own to name.
+func (e *editor) columnList(t *Table, rel *relation) {
+	if !rel.listed || rel.blind || len(rel.columns) == 0 {
+		return
+	}
+	names := make([]string, len(rel.columns))
+	for i := range rel.columns {
+		names[i] = e.name(rel.columns[i].name)
+		if label := rel.columns[i].forms().label; label != nil {
+			names[i] = e.name(*label)
+		}
+	}
+	at := t.Span.End
+	if t.Alias != nil {
+		at = t.Alias.Span.End
+	}
+	e.insert(at, " ("+strings.Join(names, ", ")+")")
 }
 
 // as is what stands between a table and its alias.
@@ -186,17 +275,22 @@ func (e *editor) as() string {
 }
 
 // item names an output that has no name, and writes stars out.
-func (e *editor) item(item SelectItem, cols []outputColumn, place int, name *Ident) {
+func (e *editor) item(item SelectItem, cols []outputColumn, place int, names []Ident) {
 	span := item.Expr.Span
 	if item.Expr.Kind == ExprStar {
-		e.star(item, cols)
+		e.star(item, cols, names)
 		return
+	}
+	var name *Ident
+	if len(names) > 0 {
+		name = &names[0]
 	}
 	switch {
 	case name != nil && item.Alias != nil:
 		e.replace(item.Alias.Span, e.name(*name))
 	case name != nil:
 		e.insert(span.End, " AS "+e.name(*name))
+	case item.More != nil:
 	case item.Alias == nil:
 		label := outputName(item.Expr, place)
 		if id, ok := e.positions[item.Expr]; ok {
@@ -212,7 +306,11 @@ func (e *editor) item(item SelectItem, cols []outputColumn, place int, name *Ide
 		}
 		e.insert(span.End, " AS "+e.name(label))
 	case !strings.Contains(strings.ToLower(e.src[span.End:max(span.End, item.Alias.Span.Start)]), "as") && item.Alias.Span.Start >= span.End:
-		e.insert(item.Alias.Span.Start, "AS ")
+		as := "AS "
+		if item.Alias.Span.Start == span.End {
+			as = " AS "
+		}
+		e.insert(item.Alias.Span.Start, as)
 	}
 }
 
@@ -237,7 +335,7 @@ func outputName(x *Expr, place int) Ident {
 
 // star writes the columns out that a star stands for. One whose columns are not
 // known stays.
-func (e *editor) star(item SelectItem, cols []outputColumn) {
+func (e *editor) star(item SelectItem, cols []outputColumn, names []Ident) {
 	if len(cols) == 0 {
 		return
 	}
@@ -271,6 +369,9 @@ func (e *editor) star(item SelectItem, cols []outputColumn) {
 		name := c.name
 		if form.label != nil {
 			own, name = *form.label, *form.label
+		}
+		if i < len(names) {
+			name = names[i]
 		}
 		parts = append(parts, e.qualifier(c.via)+e.name(own)+" AS "+e.name(name))
 	}
@@ -345,7 +446,10 @@ func (e *editor) qualified() (string, bool) {
 		if a.span.Start != b.span.Start {
 			return a.span.Start - b.span.Start
 		}
-		return rank(a) - rank(b)
+		if ra, rb := rank(a), rank(b); ra != rb || ra != 2 {
+			return ra - rb
+		}
+		return b.span.End - a.span.End // the outer of two
 	})
 	text := e.text(Span{0, len(e.src)}, 0)
 	return text, !e.failed

@@ -1,6 +1,7 @@
 package sqllens
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,6 +17,7 @@ type resolver struct {
 	muted   int                  // > 0: names that mean nothing are not reported
 	depth   int
 	steps   int
+	search  int                  // counts relations that names were looked up in
 	src     string               // the text, for names made of it
 	quoted  int                  // counts queries read out of literals
 	unnamed int                  // counts BigQuery's f0_, f1_
@@ -29,10 +31,19 @@ type resolver struct {
 	ed      *editor              // collects the qualified form; nil when nobody asks
 	current *Select              // the SELECT whose items are being resolved
 	hit     hit                  // what the last name meant
+	listed  *listed              // the select list, in the clauses behind it
+	inside  int                  // > 0: in the arguments of an aggregate
+	writing bool                 // the statement changes data
+	withTag bool                 // a tag of the text may hold WITH entries
+	chained bool                 // the next table is an operand of PIVOT or UNPIVOT
 }
 
 // maxSteps bounds the work on one statement against hostile text.
 const maxSteps = 1_000_000
+
+// maxSearch bounds how many relations one statement looks its names up in, all
+// names together: hundreds of tables and thousands of names stay below it.
+const maxSearch = 10_000_000
 
 // maxUses bounds the mentions of columns that one statement reports.
 const maxUses = 100_000
@@ -53,7 +64,7 @@ func Resolve(tree *Tree, schema *Schema, tags map[string]TagRelation) []*Lineage
 
 // resolve also writes the qualified form, where that is asked for and possible.
 func resolve(tree *Tree, schema *Schema, tags map[string]TagRelation, qualify bool) ([]*Lineage, string) {
-	r := &resolver{src: tree.src, d: tree.Dialect, t: tree.Dialect.traits(), schema: schema, created: map[string]*relation{}, tags: map[string]*relation{}}
+	r := &resolver{src: tree.src, d: tree.Dialect, t: tree.Dialect.traits(), schema: schema, withTag: tree.withTag, created: map[string]*relation{}, tags: map[string]*relation{}}
 	if qualify && !tree.Recovered && len(tree.src) <= maxQualified {
 		r.ed = &editor{src: tree.src, d: tree.Dialect, positions: map[*Expr]Ident{}}
 	}
@@ -72,7 +83,7 @@ func resolve(tree *Tree, schema *Schema, tags map[string]TagRelation, qualify bo
 	list := make([]*Lineage, len(tree.Statements))
 	for i, st := range tree.Statements {
 		r.out = &Lineage{}
-		r.steps, r.usings, r.merged = 0, 0, 0
+		r.steps, r.search, r.usings, r.merged = 0, 0, 0, 0
 		r.results = nil
 		r.statement(st)
 		r.out.sort()
@@ -89,6 +100,7 @@ func resolve(tree *Tree, schema *Schema, tags map[string]TagRelation, qualify bo
 }
 
 func (r *resolver) statement(st *Statement) {
+	r.writing = st.DML != nil
 	switch {
 	case st.DML != nil:
 		r.dml(st.DML, nil, true)
@@ -117,7 +129,7 @@ func (r *resolver) statement(st *Statement) {
 func (r *resolver) outputs(rel *relation, target *TableRef, names []Ident) {
 	i := 0
 	for _, c := range rel.columns {
-		if c.hidden {
+		if c.hidden || c.made && starred(c.sources, rel.columns) {
 			continue
 		}
 		o := Output{Name: c.name.Text, Sources: c.sources, Star: c.star}
@@ -140,6 +152,18 @@ func (r *resolver) outputs(rel *relation, target *TableRef, names []Ident) {
 	}
 }
 
+// starred says whether the stars of tables among columns stand for sources too.
+func starred(sources sourceSet, columns []outputColumn) bool {
+	for _, s := range sources {
+		if !slices.ContainsFunc(columns, func(c outputColumn) bool {
+			return c.star && !c.made && slices.ContainsFunc(c.sources, func(o Source) bool { return o.Column == "*" && sameTable(o.Table, s.Table) })
+		}) {
+			return false
+		}
+	}
+	return slices.ContainsFunc(columns, func(c outputColumn) bool { return c.star && !c.made })
+}
+
 func (r *resolver) unresolved(reason, detail string, span Span) {
 	if r.quiet == 0 && r.muted == 0 && len(r.out.Unresolved) < 200 {
 		r.out.Unresolved = append(r.out.Unresolved, Unresolved{reason, detail, span})
@@ -153,10 +177,31 @@ func (r *resolver) use(s Source, use Use, span Span) {
 	}
 }
 
+// exhausted counts the search for one more name. Beyond the bound it reports
+// once that the statement is too large to be resolved wholly.
+func (r *resolver) exhausted(sc *scope, at Span) bool {
+	before := r.search
+	for s := sc; s != nil; s = s.parent {
+		r.search += len(s.relations) + len(s.aliases)
+	}
+	if r.search <= maxSearch {
+		return false
+	}
+	if before <= maxSearch {
+		r.out.Unresolved = append(r.out.Unresolved, Unresolved{Reason: "too_complex", Detail: "too many tables and names", Span: at})
+	}
+	return true
+}
+
 // query resolves a query and answers with what it yields.
 func (r *resolver) query(q *Query, parent *scope, ctes *cteScope) *relation {
 	r.depth++
-	defer func() { r.depth-- }()
+	list, inside := r.listed, r.inside
+	r.listed, r.inside = nil, 0
+	defer func() {
+		r.depth--
+		r.listed, r.inside = list, inside
+	}()
 	r.steps++
 	if q == nil || q.Body == nil || r.depth > maxDepth*2 || r.steps > maxSteps {
 		return &relation{blind: true}
@@ -164,7 +209,7 @@ func (r *resolver) query(q *Query, parent *scope, ctes *cteScope) *relation {
 	for _, c := range q.With {
 		ctes = r.cte(c, q.Recursive, parent, ctes)
 	}
-	rel, inner := r.body(q.Body, parent, ctes)
+	rel, inner := r.head(q, parent, ctes)
 	if len(q.OrderBy) > 0 || len(q.Limit) > 0 {
 		sc := inner
 		if sc == nil {
@@ -172,7 +217,7 @@ func (r *resolver) query(q *Query, parent *scope, ctes *cteScope) *relation {
 		}
 		order := &scope{parent: sc.parent, relations: sc.relations, ctes: ctes, aliases: rel.columns, listed: rel.columns, windows: sc.windows}
 		for _, e := range q.OrderBy {
-			r.orderExpr(e, order)
+			r.orderExpr(e, order, UseOrder)
 		}
 		for _, e := range q.Limit {
 			r.expr(e, &scope{parent: parent, ctes: ctes}, UseOrder)
@@ -190,8 +235,24 @@ func (r *resolver) query(q *Query, parent *scope, ctes *cteScope) *relation {
 	return rel
 }
 
-// orderExpr resolves an ORDER BY item: aliases and ordinals come first.
-func (r *resolver) orderExpr(e *Expr, sc *scope) {
+// head resolves a query's body. The columns of a table that pipes lead from are
+// used where a step names them, unless all of them come out at the end.
+func (r *resolver) head(q *Query, parent *scope, ctes *cteScope) (*relation, *scope) {
+	t, bare := q.Body.(*Table)
+	if !bare || !slices.ContainsFunc(q.Pipes, func(p *Pipe) bool { return p.Op == "select" || p.Op == "aggregate" }) {
+		return r.body(q.Body, parent, ctes)
+	}
+	sc := &scope{parent: parent, ctes: ctes}
+	r.table(t, sc)
+	r.quiet++
+	rel := r.star(&Expr{Kind: ExprStar, Star: &Star{}, Span: t.Span}, sc)
+	r.quiet--
+	return rel, sc
+}
+
+// orderExpr resolves an item of ORDER BY or DISTINCT ON: aliases and ordinals
+// come first.
+func (r *resolver) orderExpr(e *Expr, sc *scope, use Use) {
 	if e.Kind == ExprOp && e.Op == "desc" {
 		e = e.Args[0]
 	}
@@ -210,16 +271,19 @@ func (r *resolver) orderExpr(e *Expr, sc *scope) {
 	if e.Kind == ExprColumn && len(e.Name) == 1 {
 		for i := range sc.aliases {
 			c := &sc.aliases[i]
+			if c.starred && r.on() && len(sc.relations) > 0 {
+				continue // the same column, and one that can be qualified
+			}
 			label := c.forms().label
 			if !c.star && (matchName(r.t.names, e.Name[0], c.name) || label != nil && matchName(r.t.names, e.Name[0], *label)) {
 				for _, s := range sc.aliases[i].sources {
-					r.use(s, UseOrder, e.Span)
+					r.use(s, use, e.Span)
 				}
 				return
 			}
 		}
 	}
-	r.expr(e, sc, UseOrder)
+	r.expr(e, sc, use)
 }
 
 // body resolves one operand. The scope is that of a SELECT, for ORDER BY.
@@ -248,6 +312,7 @@ func (r *resolver) body(b Body, parent *scope, ctes *cteScope) (*relation, *scop
 type renames struct {
 	body  *Select
 	names []Ident
+	kept  bool // the list stays: an item stands for columns that are not known
 }
 
 // rename notes the names that a column list gives to a query's outputs.
@@ -266,18 +331,31 @@ func (r *resolver) rename(q *Query, names []Ident) {
 			body = b.Body
 			continue
 		case *Select:
-			r.renames = &renames{b, names}
+			r.renames = &renames{body: b, names: names}
 		}
 		return
 	}
 }
 
-// renaming is the name that a column list gives to an item, or nil.
-func (r *resolver) renaming(place int, item SelectItem) *Ident {
-	if r.renames == nil || r.current != r.renames.body || place >= len(r.renames.names) || item.Expr.Kind == ExprStar {
+// renaming are the names that a column list gives to the columns of an item.
+func (r *resolver) renaming(place int, cols []outputColumn) []Ident {
+	if r.renames == nil || r.current != r.renames.body {
 		return nil
 	}
-	return &r.renames.names[place]
+	list := r.renames
+	for i := range cols {
+		list.kept = list.kept || !cols[i].written()
+	}
+	if list.kept || place >= len(list.names) {
+		return nil
+	}
+	return list.names[place:min(place+len(cols), len(list.names))]
+}
+
+// written says whether the qualified form can name a column.
+func (c *outputColumn) written() bool {
+	form := c.forms()
+	return !c.star && (c.via == nil || !c.via.blind) && form.replaced == nil && len(form.merged) < 2
 }
 
 // ordinal is the item that a number in GROUP BY means, or nil.
@@ -296,8 +374,21 @@ func ordinal(e *Expr, items []SelectItem) *SelectItem {
 
 func (r *resolver) selectBody(s *Select, parent *scope, ctes *cteScope) (*relation, *scope) {
 	sc := &scope{parent: parent, ctes: ctes, windows: s.Windows}
+	if r.d == Snowflake {
+		sc.later = s.Items
+	}
 	for _, t := range s.From {
 		r.table(t, sc)
+	}
+	if s.FromTag != nil {
+		tag := r.template(r.text(s.FromTag.Span), s.FromTag.Span)
+		tag.columns = nil // as likely it only filters
+		sc.relations = append(sc.relations, tag)
+	}
+	sc.later = nil
+	read := sc.relations // what WHERE sees
+	if s.Model != nil {
+		sc.relations = []*relation{r.model(s.Model, sc)}
 	}
 	rel := &relation{columns: make([]outputColumn, 0, len(s.Items))}
 	r.unnamed = 0
@@ -306,6 +397,10 @@ func (r *resolver) selectBody(s *Select, parent *scope, ctes *cteScope) (*relati
 	r.current = s
 	defer func() { r.current = outer }()
 	var aliases []outputColumn
+	var list *listed // of the clauses behind the list, where there are any
+	if len(s.GroupBy) > 0 || s.Having != nil || s.Qualify != nil {
+		list = &listed{items: s.Items}
+	}
 	for _, item := range s.Items {
 		var one [1]outputColumn
 		cols := one[:]
@@ -324,13 +419,25 @@ func (r *resolver) selectBody(s *Select, parent *scope, ctes *cteScope) (*relati
 			one[0] = outputColumn{name: r.itemName(item, len(rel.columns)), sources: sources, fields: r.structFields(item.Expr, &itemScope)}
 			if item.Expr.Kind == ExprTag && item.Alias == nil {
 				rel.blind = true // {{snippet: columns}} may stand for any columns
+				if tag := item.Expr.Tag; tag.Kind == TagSnippet {
+					r.template(r.text(tag.Span), tag.Span)
+					one[0].star = true
+				}
+			}
+			for _, id := range item.More {
+				cols = append(cols, outputColumn{name: id, sources: sources})
 			}
 		}
+		if r.on() && len(s.GroupBy) > 0 {
+			list.forms = r.ed.starForms(list.forms, item, cols)
+		}
 		if r.on() && !s.AsStruct {
-			r.ed.item(item, cols, len(rel.columns), r.renaming(len(rel.columns), item))
+			r.ed.item(item, cols, len(rel.columns), r.renaming(len(rel.columns), cols))
 		}
 		for i := range cols {
 			c := cols[i]
+			form := c.forms()
+			cols[i].starred = item.Expr.Kind == ExprStar && c.via != nil && form.replaced == nil && form.before == nil
 			cols[i].via = nil
 			if cols[i].form != nil {
 				cols[i].form = &columnForm{label: cols[i].form.label}
@@ -352,8 +459,14 @@ func (r *resolver) selectBody(s *Select, parent *scope, ctes *cteScope) (*relati
 	if r.t.lateralAlias || r.d == Generic { // where nothing else has the name
 		where = withAliases
 	}
-	for _, e := range s.DistinctOn {
-		r.expr(e, withAliases, UseGroup)
+	if s.Model != nil {
+		where = &scope{parent: parent, relations: read, ctes: ctes}
+	}
+	if len(s.DistinctOn) > 0 {
+		order := &scope{parent: parent, relations: sc.relations, ctes: ctes, windows: s.Windows, aliases: rel.columns, listed: rel.columns}
+		for _, e := range s.DistinctOn {
+			r.orderExpr(e, order, UseGroup)
+		}
 	}
 	if s.Top != nil {
 		r.expr(s.Top, after, "")
@@ -363,20 +476,14 @@ func (r *resolver) selectBody(s *Select, parent *scope, ctes *cteScope) (*relati
 			r.expr(e, where, UseFilter)
 		}
 	}
-	for _, e := range s.GroupBy {
-		if e.Kind == ExprLiteral {
-			if item := ordinal(e, s.Items); item != nil && r.on() && item.Expr.Kind != ExprLiteral && item.Expr.Kind != ExprStar && item.Expr.Kind != ExprQuery {
-				r.ed.edits = append(r.ed.edits, edit{span: e.Span, expr: item.Expr.Span})
-			}
-			continue
+	if list != nil {
+		list.outputs = rel.columns
+		r.groupBy(s, list, withAliases)
+		if (s.Having != nil || s.Qualify != nil) && r.d.aliasedHaving() {
+			list.readKeys(s)
 		}
-		r.expr(e, withAliases, UseGroup)
-	}
-	if s.Having != nil {
-		r.expr(s.Having, withAliases, UseFilter)
-	}
-	if s.Qualify != nil {
-		r.expr(s.Qualify, withAliases, UseFilter)
+		r.behind(s.Having, list, withAliases, r.d.aliasedHaving())
+		r.behind(s.Qualify, list, withAliases, len(s.GroupBy) > 0 || s.GroupAll)
 	}
 	for _, w := range s.Windows {
 		r.window(w.Spec, withAliases, "", map[string]bool{})
@@ -422,8 +529,14 @@ func (r *resolver) tableUse(t *Table, write bool) *TableRef {
 	if t.Kind != TableName || len(t.Name) == 0 {
 		return nil
 	}
-	entry, ambiguous := r.schema.find(t.Name)
-	system, pseudo := systemTable(t.Name)
+	path := t.Name
+	if slices.ContainsFunc(path, templated) {
+		if path = untemplated(path); path == nil {
+			return nil
+		}
+	}
+	entry, ambiguous := r.schema.find(path)
+	system, pseudo := r.d.systemTable(path)
 	if entry == nil && pseudo { // FROM DUAL
 		return nil
 	}
@@ -431,7 +544,7 @@ func (r *resolver) tableUse(t *Table, write bool) *TableRef {
 	known := entry != nil && !ambiguous
 	if entry != nil {
 		ref = entry.table.TableRef
-		full := r.schema.complete(t.Name)
+		full := r.schema.complete(path)
 		if ref.Catalog == "" && (ref.Schema == "" || !r.d.databaseIsSchema()) {
 			ref.Catalog = full.Catalog
 		}
@@ -439,9 +552,11 @@ func (r *resolver) tableUse(t *Table, write bool) *TableRef {
 			ref.Schema = full.Schema
 		}
 	} else {
-		ref = r.schema.complete(t.Name)
+		ref = r.schema.complete(path)
 	}
-	if ambiguous {
+	if len(path) < len(t.Name) && (entry == nil || ambiguous) {
+		r.unresolved("template_tag", pathText(t.Name), t.Span)
+	} else if ambiguous {
 		r.unresolved("ambiguous_table", pathText(t.Name), t.Span)
 	} else if entry == nil && r.schema.knowsTables() && !write && !system && r.created[tableKey(t.Name)] == nil {
 		r.unresolved("unknown_table", pathText(t.Name), t.Span)
@@ -451,6 +566,21 @@ func (r *resolver) tableUse(t *Table, write bool) *TableRef {
 		r.out.Tables = append(r.out.Tables, TableUse{Table: ref, Write: write, Known: known, Join: r.joining > 0, Span: span})
 	}
 	return &ref
+}
+
+// untemplated is a table's name without the qualifiers that tags stand in, nil
+// when the name itself holds one.
+func untemplated(path []Ident) []Ident {
+	for i := len(path) - 1; i >= 0; i-- {
+		if templated(path[i]) {
+			path = path[i+1:]
+			break
+		}
+	}
+	if len(path) == 0 {
+		return nil
+	}
+	return path
 }
 
 func pathText(path []Ident) string {

@@ -8,6 +8,11 @@ func (r *resolver) dml(d *DML, ctes *cteScope, top bool) *relation {
 	for _, c := range d.With {
 		ctes = r.cte(c, true, nil, ctes)
 	}
+	if d.Verb != "insert" {
+		for _, o := range d.Others { // OUTPUT … INTO t
+			r.tableUse(o.Target, true)
+		}
+	}
 	switch d.Verb {
 	case "insert", "create":
 		return r.insert(d, ctes, top)
@@ -30,10 +35,21 @@ func (r *resolver) insert(d *DML, ctes *cteScope, top bool) *relation {
 		r.tableUse(t, false)
 	}
 	result := &relation{}
+	if d.Multi && d.Query != nil {
+		r.multiInsert(d, r.query(d.Query, nil, ctes), target, ctes, top)
+		return result
+	}
 	if d.Query != nil {
 		rel := r.query(d.Query, nil, ctes)
-		names := d.Columns
-		if names == nil && d.Verb == "insert" && target != nil {
+		names := r.spelled(d.Target, d.Columns)
+		switch {
+		case d.ByName:
+			names = nil
+			for _, c := range visible(rel) {
+				names = append(names, c.name)
+			}
+			names = r.spelled(d.Target, names)
+		case names == nil && d.Verb == "insert" && target != nil:
 			names = r.tableColumns(d.Target, len(visible(rel)))
 		}
 		if top && target != nil {
@@ -55,8 +71,12 @@ func (r *resolver) insert(d *DML, ctes *cteScope, top bool) *relation {
 		}
 		if other := r.tableUse(o.Target, true); o.Query != nil && other != nil {
 			rel := r.query(o.Query, nil, ctes)
+			names := r.spelled(o.Target, o.Columns)
+			if names == nil && o.Verb == "insert" {
+				names = r.tableColumns(o.Target, len(visible(rel)))
+			}
 			if top {
-				r.outputs(rel, other, o.Columns)
+				r.outputs(rel, other, names)
 			}
 		}
 	}
@@ -64,7 +84,8 @@ func (r *resolver) insert(d *DML, ctes *cteScope, top bool) *relation {
 	if d.Target != nil && d.Target.Kind == TableName {
 		sc.relations = append(sc.relations, r.targetRelation(d.Target, target))
 	}
-	r.assignments(d.Set, sc, target, false)
+	r.assignments(d.Set[:d.Given], sc, target, d.Target, top)
+	r.assignments(d.Set[d.Given:], sc, target, d.Target, false)
 	if d.Where != nil {
 		r.expr(d.Where, sc, UseFilter)
 	}
@@ -72,6 +93,67 @@ func (r *resolver) insert(d *DML, ctes *cteScope, top bool) *relation {
 		result = r.returning(d, sc)
 	}
 	return result
+}
+
+// multiInsert resolves INSERT ALL and INSERT FIRST: every row of a query goes to
+// several tables.
+func (r *resolver) multiInsert(d *DML, rel *relation, target *TableRef, ctes *cteScope, top bool) {
+	sc := &scope{ctes: ctes, relations: []*relation{rel}}
+	if d.Where != nil {
+		r.expr(d.Where, sc, UseFilter)
+	}
+	for i, o := range append([]*DML{d}, d.Others...) {
+		if i > 0 {
+			if o.Target == nil {
+				continue
+			}
+			target = r.tableUse(o.Target, true)
+		}
+		names := r.spelled(o.Target, o.Columns)
+		if o.Values == nil {
+			if names == nil && target != nil {
+				names = r.tableColumns(o.Target, len(visible(rel)))
+			}
+			if top && target != nil {
+				r.outputs(rel, target, names)
+			}
+			continue
+		}
+		if names == nil && target != nil {
+			names = r.tableColumns(o.Target, len(o.Values))
+		}
+		for i, v := range o.Values {
+			var sources sourceSet
+			if v != nil {
+				sources = r.expr(v, sc, UseValue)
+			}
+			if top && target != nil && i < len(names) {
+				r.out.Outputs = append(r.out.Outputs, Output{Name: names[i].Text, Sources: sources, Target: &Source{Table: target, Column: names[i].Text}})
+			}
+		}
+	}
+}
+
+// spelled gives the columns of a written table the spelling of the schema.
+func (r *resolver) spelled(t *Table, names []Ident) []Ident {
+	if t == nil || t.Kind != TableName || len(names) == 0 {
+		return names
+	}
+	entry, ambiguous := r.schema.find(t.Name)
+	if entry == nil || ambiguous {
+		return names
+	}
+	out := make([]Ident, len(names))
+	for i, n := range names {
+		out[i] = n
+		for _, c := range entry.table.Columns {
+			if matchName(r.t.names, Ident{Text: c, Quote: 's'}, n) {
+				out[i] = Ident{Text: c, Quote: 's'}
+				break
+			}
+		}
+	}
+	return out
 }
 
 // tableColumns are the columns of a known target, when their number fits.
@@ -105,7 +187,7 @@ func (r *resolver) targetRelation(t *Table, ref *TableRef) *relation {
 }
 
 // assignments records SET entries. top makes them outputs.
-func (r *resolver) assignments(set []Assignment, sc *scope, target *TableRef, top bool) {
+func (r *resolver) assignments(set []Assignment, sc *scope, target *TableRef, t *Table, top bool) {
 	for _, a := range set {
 		sources := r.expr(a.Value, sc, UseValue)
 		if !top || target == nil || len(a.Columns) == 0 {
@@ -119,11 +201,18 @@ func (r *resolver) assignments(set []Assignment, sc *scope, target *TableRef, to
 			}
 			r.quiet--
 		}
+		if a.Value != nil && a.Value.Kind == ExprQuery && len(a.Columns) > 1 { // SET (a, b) = (SELECT x, y …)
+			r.quiet++
+			for _, c := range visible(r.query(a.Value.Query, sc, sc.ctes)) {
+				per = append(per, c.sources)
+			}
+			r.quiet--
+		}
 		columns := a.Columns
 		if a.Value == nil || a.Value.Kind != ExprList && a.Value.Kind != ExprQuery {
 			columns = columns[len(columns)-1:]
 		}
-		for i, c := range columns {
+		for i, c := range r.spelled(t, columns) {
 			s := sources
 			if i < len(per) {
 				s = per[i]
@@ -140,7 +229,7 @@ func (r *resolver) update(d *DML, ctes *cteScope, top bool) *relation {
 		r.table(t, sc)
 	}
 	target = r.aliasedTarget(d, sc, target)
-	r.assignments(d.Set, sc, target, top)
+	r.assignments(d.Set, sc, target, d.Target, top)
 	if d.Where != nil {
 		r.expr(d.Where, sc, UseFilter)
 	}
@@ -245,13 +334,18 @@ func (r *resolver) aliasedTarget(d *DML, sc *scope, target *TableRef) *TableRef 
 	if rel == nil || rel.table == nil {
 		return nil
 	}
+	r.written(rel.table)
+	return rel.table
+}
+
+// written marks the first use of a table as a write.
+func (r *resolver) written(t *TableRef) {
 	for i := range r.out.Tables {
-		if r.out.Tables[i].Table == *rel.table {
+		if r.out.Tables[i].Table == *t {
 			r.out.Tables[i].Write = true
-			break
+			return
 		}
 	}
-	return rel.table
 }
 
 func (r *resolver) deleteFrom(d *DML, ctes *cteScope) *relation {
@@ -261,6 +355,11 @@ func (r *resolver) deleteFrom(d *DML, ctes *cteScope) *relation {
 		r.table(t, sc)
 	}
 	r.aliasedTarget(d, sc, target)
+	for _, t := range d.Deleted { // DELETE a, b FROM a JOIN b
+		if rel := r.qualified(t.Name, sc); rel != nil && rel.table != nil {
+			r.written(rel.table)
+		}
+	}
 	if d.Where != nil {
 		r.expr(d.Where, sc, UseFilter)
 	}
@@ -286,17 +385,22 @@ func (r *resolver) merge(d *DML, ctes *cteScope, top bool) *relation {
 		if a.Cond != nil {
 			r.expr(a.Cond, sc, UseFilter)
 		}
-		r.assignments(a.Set, sc, target, top)
+		r.assignments(a.Set, sc, target, d.Target, top)
+		names := r.spelled(d.Target, a.Columns)
+		if names == nil && target != nil {
+			names = r.tableColumns(d.Target, len(a.Values))
+		}
 		for i, v := range a.Values {
 			// values of an INSERT branch see the source; the target has no row yet
 			sources := r.expr(v, &scope{relations: append(source.relations, sc.relations[:min(1, len(sc.relations))]...), ctes: ctes}, UseValue)
-			if top && target != nil && i < len(a.Columns) {
-				r.out.Outputs = append(r.out.Outputs, Output{Name: a.Columns[i].Text, Sources: sources, Target: &Source{Table: target, Column: a.Columns[i].Text}})
+			if top && target != nil && i < len(names) {
+				r.out.Outputs = append(r.out.Outputs, Output{Name: names[i].Text, Sources: sources, Target: &Source{Table: target, Column: names[i].Text}})
 			}
 		}
 		if a.Star && top && target != nil {
 			for _, rel := range source.relations {
-				r.outputs(&relation{columns: visible(rel)}, target, nil)
+				columns := slices.DeleteFunc(visible(rel), func(c outputColumn) bool { return r.excepted(&Star{Except: a.Except}, c) })
+				r.outputs(&relation{columns: columns}, target, nil)
 			}
 		}
 	}
@@ -368,7 +472,7 @@ func (r *resolver) pipe(p *Pipe, rel *relation, parent *scope, ctes *cteScope) *
 		return rel
 	case "order", "limit":
 		for _, e := range p.Exprs {
-			r.orderExpr(e, sc)
+			r.orderExpr(e, sc, UseOrder)
 		}
 		return rel
 	case "as":
@@ -381,7 +485,9 @@ func (r *resolver) pipe(p *Pipe, rel *relation, parent *scope, ctes *cteScope) *
 		} else if p.Table.Pivot != nil {
 			sc.relations = append(sc.relations[:0], r.pivot(p.Table, sc))
 		}
+		r.quiet++
 		joined := r.star(&Expr{Kind: ExprStar, Star: &Star{}}, sc)
+		r.quiet--
 		joined.alias = rel.alias
 		return joined
 	case "union", "intersect", "except":
@@ -406,7 +512,7 @@ func (r *resolver) joinPipe(t *Table, sc *scope) {
 	right := len(sc.relations)
 	r.table(t.Right, sc)
 	for _, id := range t.Using {
-		r.mergeUsing(sc, 0, right, id)
+		r.mergeUsing(sc, 0, right, id, t)
 	}
 	if t.On != nil {
 		r.expr(t.On, sc, UseJoin)

@@ -3,6 +3,8 @@ package sqllens
 import (
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // expr resolves an expression: it records the use of every physical column and
@@ -16,6 +18,10 @@ func (r *resolver) expr(e *Expr, sc *scope, use Use) sourceSet {
 	r.steps++
 	if r.depth > maxDepth*4 || r.steps > maxSteps {
 		return nil
+	}
+	if r.listed != nil && r.listed.first && r.inside == 0 && r.listed.groups(r, e) {
+		r.inside++
+		defer func() { r.inside-- }()
 	}
 	switch e.Kind {
 	case ExprColumn:
@@ -39,10 +45,7 @@ func (r *resolver) expr(e *Expr, sc *scope, use Use) sourceSet {
 		rel := r.results[e.Query]
 		if rel == nil || r.reuse == 0 {
 			rel = r.query(e.Query, sc, sc.ctes)
-			if r.results == nil {
-				r.results = map[*Query]*relation{}
-			}
-			r.results[e.Query] = rel
+			r.result(e.Query, rel)
 		}
 		var out sourceSet
 		for _, c := range rel.columns {
@@ -71,6 +74,15 @@ func (r *resolver) expr(e *Expr, sc *scope, use Use) sourceSet {
 		return out
 	case ExprFunc:
 		return r.call(e, sc, use)
+	case ExprStruct:
+		var out sourceSet
+		for i, a := range e.Args {
+			out = out.add(r.expr(a, sc, use)...)
+			if r.on() && a.Kind == ExprColumn && a.Alias == nil && i >= len(e.Params) && (len(r.hit.merged) > 1 || r.hit.alias != nil) {
+				r.ed.insert(a.Span.End, " AS "+r.ed.name(a.Name[len(a.Name)-1]))
+			}
+		}
+		return out
 	case ExprCase:
 		var out sourceSet
 		for _, a := range e.Args {
@@ -99,6 +111,14 @@ func (r *resolver) expr(e *Expr, sc *scope, use Use) sourceSet {
 	return out.add(r.expr(e.Else, sc, use)...)
 }
 
+// result keeps what a scalar subquery yields.
+func (r *resolver) result(q *Query, rel *relation) {
+	if r.results == nil {
+		r.results = map[*Query]*relation{}
+	}
+	r.results[q] = rel
+}
+
 // dateParts are words that stand as arguments of date functions without being
 // columns: DATEDIFF(day, a, b), DATE_TRUNC(x, MONTH).
 var dateParts = wordSet(`year yyyy yy quarter qq q month mm m dayofyear dy y day dd d week wk ww weekday dw hour hh minute mi n second ss s
@@ -115,6 +135,10 @@ func (r *resolver) call(e *Expr, sc *scope, use Use) sourceSet {
 	name := ""
 	if len(e.Name) > 0 {
 		name = strings.ToLower(e.Name[len(e.Name)-1].Text)
+	}
+	if r.listed != nil && e.aggregate() {
+		r.inside++
+		defer func() { r.inside-- }()
 	}
 	for i, a := range e.Args {
 		if a.Kind == ExprColumn && len(a.Name) == 1 && a.Name[0].Quote == 0 && dateFunctions[name] && dateParts[strings.ToLower(a.Name[0].Text)] {
@@ -184,6 +208,9 @@ func (r *resolver) namedWindow(name Ident, sc *scope, use Use, seen map[string]b
 		return nil
 	}
 	seen[key] = true
+	ed := r.ed // a named window is written once, where it is defined
+	r.ed = nil
+	defer func() { r.ed = ed }()
 	for _, w := range sc.windows {
 		if strings.EqualFold(w.Name.Text, name.Text) {
 			return r.window(w.Spec, sc, use, seen)
@@ -210,7 +237,7 @@ func (r *resolver) column(e *Expr, sc *scope, use Use) sourceSet {
 	r.hit = hit{}
 	sources, _, ok := r.lookup(e, sc)
 	if r.on() {
-		r.ed.column(e, r.hit, use)
+		r.rewrite(e, sc)
 	}
 	if !ok {
 		return nil
@@ -229,13 +256,23 @@ func (r *resolver) column(e *Expr, sc *scope, use Use) sourceSet {
 // that has sources; what is unresolved was reported.
 func (r *resolver) lookup(e *Expr, sc *scope) (sourceSet, []outputColumn, bool) {
 	path := e.Name
+	if r.exhausted(sc, e.Span) {
+		return nil, nil, false
+	}
 	// qualifier.column[.field…]: longest qualifier first
 	for n := min(len(path)-1, 3); n >= 1; n-- {
 		rel := r.qualified(path[:n], sc)
 		if rel == nil {
 			continue
 		}
+		r.hit.written, r.hit.parts = rel, n
+		if r.on() && n+1 == len(path) {
+			r.labelled(rel, path[n])
+		}
 		return r.columnOf(rel, path[n:], e)
+	}
+	if len(path) == 2 && r.rowName(path[0]) {
+		return nil, nil, false
 	}
 	if c := sc.ctes.find(r.cteRule(), path[0]); c != nil && c.scalar != nil {
 		inner := *sc
@@ -243,7 +280,7 @@ func (r *resolver) lookup(e *Expr, sc *scope) (sourceSet, []outputColumn, bool) 
 		return r.expr(c.scalar, &inner, UseValue), r.structFields(c.scalar, &inner), true
 	}
 	// column, or column.field
-	for s := sc; s != nil; s = s.parent {
+	for s := sc; s != nil && (len(path) == 1 || !r.d.plainColumns()); s = s.parent {
 		sources, fields, found, stop := r.unqualified(path, s, e)
 		if found {
 			return sources, fields, true
@@ -260,15 +297,18 @@ func (r *resolver) lookup(e *Expr, sc *scope) (sourceSet, []outputColumn, bool) 
 		for s := sc; s != nil; s = s.parent {
 			for _, rel := range s.relations {
 				if rel.alias.Text != "" && matchName(r.t.names, path[0], rel.alias) {
-					var out sourceSet
-					for _, c := range rel.columns {
-						out = out.add(c.sources...)
-					}
-					return out, rowFields(rel), true
+					return rel.sources(), rowFields(rel), true
 				}
 			}
 		}
+		if sources, ok := r.laterAlias(path[0], sc); ok {
+			return sources, nil, true
+		}
 		if r.hasBlind(sc) {
+			r.hit.rel = onlyRelation(sc)
+			return nil, nil, false
+		}
+		if r.tablePseudo(path[0]) {
 			return nil, nil, false
 		}
 		r.unresolved("unknown_column", path[0].Text, e.Span)
@@ -288,12 +328,40 @@ func (r *resolver) lookup(e *Expr, sc *scope) (sourceSet, []outputColumn, bool) 
 	return sourceSet{{nil, path[len(path)-1].Text}}, nil, true
 }
 
+// rowName says whether a qualifier is a row that a writing statement names by
+// itself: the one an INSERT proposes, or those before and after the change.
+func (r *resolver) rowName(id Ident) bool {
+	switch strings.ToLower(id.Text) {
+	case "excluded":
+		return r.writing && (r.d == Postgres || r.d == SQLite || r.d == DuckDB || r.d == Generic)
+	case "inserted", "deleted":
+		return r.writing && r.d == TSQL
+	}
+	return false
+}
+
+// labelled notes the name that the qualified form gives to a column without one.
+func (r *resolver) labelled(rel *relation, id Ident) {
+	if c, n := rel.find(r.t.names, id); n == 1 {
+		if label := c.forms().label; label != nil {
+			r.hit.rel, r.hit.column = rel, label
+		}
+	}
+}
+
 // rowFields are the columns of a relation used as one value.
 func rowFields(rel *relation) []outputColumn {
-	if rel.blind || len(rel.open) > 0 {
+	if rel.blind || len(rel.open) > 0 || known(rel.columns) == nil {
 		return nil
 	}
-	return known(visible(rel))
+	out := make([]outputColumn, len(rel.columns))
+	for i, c := range rel.columns { // without what USING did to them
+		out[i] = outputColumn{name: c.name, sources: c.sources, fields: c.fields}
+		if own := c.forms().own; own != nil {
+			out[i].sources = own
+		}
+	}
+	return out
 }
 
 func (r *resolver) hasBlind(sc *scope) bool {
@@ -385,17 +453,27 @@ func (r *resolver) columnOf(rel *relation, path []Ident, e *Expr) (sourceSet, []
 	id := path[0]
 	if c, n := rel.find(r.t.names, id); n > 0 {
 		sources, fields := r.descend(c, path[1:])
+		if own := c.forms().own; own != nil && len(path) == 1 {
+			sources = own
+		}
 		return sources, fields, true
 	}
 	if i := r.place(id); i > 0 && i <= len(rel.columns) && !rel.columns[i-1].star { // $1
-		if !r.twice(rel, rel.columns[i-1].name) {
-			r.hit = hit{rel: rel, column: &rel.columns[i-1].name}
+		if !rel.pivoted && !r.twice(rel, rel.columns[i-1].name) {
+			r.hit = hit{rel: rel, column: &rel.columns[i-1].name, number: true}
 		}
 		return rel.columns[i-1].sources, rel.columns[i-1].fields, true
 	}
-	switch len(rel.open) {
+	open := rel.open
+	if len(open) > 1 {
+		open = distinctTables(open)
+	}
+	if made := rel.made(); made != nil {
+		return r.madeColumn(made, id, len(open) > 0, e), nil, true
+	}
+	switch len(open) {
 	case 1:
-		return sourceSet{{rel.open[0], id.Text}}, nil, true
+		return sourceSet{{open[0], id.Text}}, nil, true
 	case 0:
 	default:
 		r.unresolved("ambiguous_column", id.Text, e.Span)
@@ -428,6 +506,11 @@ func (r *resolver) unqualified(path []Ident, s *scope, e *Expr) (sources sourceS
 		sources, fields := r.descend(c, path[1:])
 		return sources, fields, true, true
 	}
+	if r.listed != nil && r.inside == 0 && len(path) == 1 {
+		if c := r.listed.alias(r.t.names, s.aliases, id); c != nil {
+			return take(c)
+		}
+	}
 	if r.t.aliasFirst {
 		if c := aliasOf(r.t.names, s.aliases, id); c != nil {
 			return take(c)
@@ -442,7 +525,14 @@ func (r *resolver) unqualified(path []Ident, s *scope, e *Expr) (sources sourceS
 		}
 	}
 	if len(hits) == 1 {
-		r.hit = hit{rel: owner, merged: hits[0].forms().merged}
+		form := hits[0].forms()
+		if form.owner != nil {
+			owner = form.owner
+		}
+		r.hit = hit{rel: owner, merged: form.merged}
+		if form.label != nil && len(path) == 1 && r.on() {
+			r.hit.column = form.label
+		}
 		return take(hits[0])
 	}
 	if len(hits) > 1 {
@@ -465,8 +555,8 @@ func (r *resolver) unqualified(path []Ident, s *scope, e *Expr) (sources sourceS
 				if rel.columns[i-1].star {
 					break
 				}
-				if !r.twice(rel, rel.columns[i-1].name) {
-					r.hit = hit{rel: rel, column: &rel.columns[i-1].name}
+				if !rel.pivoted && !r.twice(rel, rel.columns[i-1].name) {
+					r.hit = hit{rel: rel, column: &rel.columns[i-1].name, number: true}
 				}
 				return take(&rel.columns[i-1])
 			}
@@ -476,6 +566,10 @@ func (r *resolver) unqualified(path []Ident, s *scope, e *Expr) (sources sourceS
 	if r.niladic(id) && e.Name[0].Quote == 0 {
 		return nil, nil, false, true
 	}
+	if rel := s.element(r.d, id); rel != nil {
+		sources, fields := r.descend(&outputColumn{sources: rel.sources(), fields: rowFields(rel)}, path[1:])
+		return sources, fields, true, true
+	}
 	var open []*TableRef
 	for _, rel := range s.relations {
 		open = append(open, rel.open...)
@@ -484,10 +578,26 @@ func (r *resolver) unqualified(path []Ident, s *scope, e *Expr) (sources sourceS
 	if len(open) > 0 && r.tablePseudo(id) {
 		return nil, nil, true, true
 	}
+	for _, rel := range s.relations {
+		if made := rel.made(); made != nil {
+			if c := aliasOf(r.t.names, s.aliases, id); c != nil {
+				return take(c)
+			}
+			r.hit.rel = rel
+			return r.madeColumn(made, id, len(open) > 0, e), nil, true, true
+		}
+	}
 	switch len(open) {
 	case 0:
 		if c := aliasOf(r.t.names, s.aliases, id); c != nil {
 			return take(c)
+		}
+		if r.d == Generic && len(s.relations) == 1 && s.relations[0].nameless() {
+			r.hit.rel = s.relations[0]
+			return r.hit.rel.columns[0].sources, nil, true, true
+		}
+		if r.fieldOfElement(s, id) {
+			return s.relations[0].columns[0].sources, nil, true, true
 		}
 		return nil, nil, false, false
 	case 1:
@@ -495,6 +605,10 @@ func (r *resolver) unqualified(path []Ident, s *scope, e *Expr) (sources sourceS
 			return take(c)
 		}
 		for _, rel := range s.relations {
+			if rel.template { // either may have it
+				r.unresolved("ambiguous_column", id.Text, e.Span)
+				return sourceSet{{nil, id.Text}}, nil, true, true
+			}
 			if len(rel.open) > 0 {
 				r.hit.rel = rel
 			}
@@ -519,6 +633,70 @@ func (r *resolver) unqualified(path []Ident, s *scope, e *Expr) (sources sourceS
 	return sourceSet{{nil, id.Text}}, nil, true, true
 }
 
+// made is the column that stands for those that a PIVOT makes of the data, or
+// nil.
+func (rel *relation) made() *outputColumn {
+	for i := range rel.columns {
+		if rel.columns[i].made {
+			return &rel.columns[i]
+		}
+	}
+	return nil
+}
+
+// madeColumn are the sources of a column that a PIVOT makes of the data. Where a
+// table with unknown columns may have it instead, the name is reported, unless
+// it is one that values have rather than columns: "2020", "'paid'".
+func (r *resolver) madeColumn(made *outputColumn, id Ident, open bool, e *Expr) sourceSet {
+	if !open || id.Quote != 0 && !nameLike(id.Text) {
+		return made.sources
+	}
+	r.unresolved("ambiguous_column", id.Text, e.Span)
+	return append(sourceSet(nil), made.sources...).add(Source{nil, id.Text})
+}
+
+// nameLike says whether a text begins as the names of columns do.
+func nameLike(text string) bool {
+	c, _ := utf8.DecodeRuneInString(text)
+	return c == '_' || unicode.IsLetter(c)
+}
+
+// element finds the relation of unnested elements that a name stands for:
+// the range variables of BigQuery and Redshift are values, and known to be there.
+func (s *scope) element(d Dialect, id Ident) *relation {
+	if d != BigQuery && d != Redshift || s.openCount() == 0 {
+		return nil
+	}
+	for _, rel := range s.relations {
+		if rel.asValue && rel.alias.Text != "" && strings.EqualFold(rel.alias.Text, id.Text) {
+			return rel
+		}
+	}
+	return nil
+}
+
+// sources are those of all columns, each as it is under the relation's name.
+func (r *relation) sources() sourceSet {
+	var out sourceSet
+	for i := range r.columns {
+		if r.columns[i].added {
+			continue
+		}
+		if own := r.columns[i].forms().own; own != nil {
+			out = out.add(own...)
+			continue
+		}
+		out = out.add(r.columns[i].sources...)
+	}
+	return out
+}
+
+// nameless says whether a relation is an unnested array without names for
+// itself and its column, so that any name may be meant for it.
+func (r *relation) nameless() bool {
+	return r.unnamed && r.blind && len(r.columns) == 1
+}
+
 // twice says whether a relation has two columns of a name.
 func (r *resolver) twice(rel *relation, id Ident) bool {
 	_, n := rel.find(r.t.names, id)
@@ -536,19 +714,6 @@ func (r *resolver) place(id Ident) int {
 		return 0
 	}
 	return n
-}
-
-// tablePseudo are columns that BigQuery adds to tables: no part of their
-// schema and no data of theirs.
-func (r *resolver) tablePseudo(id Ident) bool {
-	if r.d != BigQuery && r.d != Generic || id.Text == "" || id.Text[0] != '_' {
-		return false
-	}
-	switch strings.ToLower(id.Text) {
-	case "_table_suffix", "_partitiontime", "_partitiondate", "_file_name":
-		return true
-	}
-	return false
 }
 
 func (s *scope) openCount() int {
@@ -609,13 +774,4 @@ func (r *resolver) niladic(id Ident) bool {
 		return r.d == Oracle || low == "user" && (r.d == Postgres || r.d == Redshift || r.d == TSQL)
 	}
 	return true
-}
-
-// pseudoColumn are columns that tables have without listing them.
-func (r *resolver) pseudoColumn(id Ident) bool {
-	switch strings.ToLower(id.Text) {
-	case "rowid", "_rowid_", "oid", "ctid", "xmin", "xmax", "tableoid", "rownum", "_partitiontime", "_partitiondate", "_table_suffix", "_file_name", "ora_rowscn", "object_value":
-		return true
-	}
-	return false
 }

@@ -1,23 +1,30 @@
 package sqllens
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // table resolves a FROM item into the scope.
 func (r *resolver) table(t *Table, sc *scope) {
 	r.depth++
 	defer func() { r.depth-- }()
 	r.steps++
+	chained := r.chained
+	r.chained = false
 	if t == nil || r.depth > maxDepth*3 || r.steps > maxSteps {
 		return
 	}
 	switch t.Kind {
 	case TableJoin:
-		r.join(t, sc)
-		return
+		if t.Alias == nil {
+			r.join(t, sc)
+			return
+		}
 	case TableName:
 		rel := r.namedTable(t, sc)
 		if r.on() {
-			r.ed.tableName(t, rel)
+			r.ed.tableName(t, rel, sc.relations)
 		}
 		sc.relations = append(sc.relations, rel)
 		return
@@ -34,48 +41,52 @@ func (r *resolver) table(t *Table, sc *scope) {
 		r.rename(t.Query, t.AliasCols)
 		inner := r.query(t.Query, parent, sc.ctes)
 		r.joining = joining
-		if r.renames != nil && r.on() && t.Alias != nil {
+		if r.renames != nil && !r.renames.kept && r.on() && t.Alias != nil {
 			r.ed.dropList(t.Alias.Span.End, t.AliasCols)
 		}
 		r.renames = nil
 		rel = &relation{columns: visible(inner), open: inner.open, blind: inner.blind}
+		r.valuesFunction(t, rel)
 	case TableFunc:
 		rel = r.tableFunction(t, sc)
 	case TableTag:
-		rel = &relation{blind: true}
 		if known := r.tags[t.Tag.Name]; known != nil {
 			rel = &relation{columns: append([]outputColumn(nil), known.columns...), open: known.open, table: known.table}
+		} else {
+			rel = r.template(r.text(t.Tag.Span), t.Tag.Span)
 		}
 	case TablePivot:
 		rel = r.pivot(t, sc)
+	case TableJoin:
+		rel = r.aliasedJoin(t, sc)
 	default:
-		rel = &relation{blind: true}
+		rel = &relation{blind: true, columns: []outputColumn{{star: true}}}
 	}
 	if t.Alias != nil {
 		rel.alias = *t.Alias
 		rel.path = nil
 	}
-	if r.on() && t.Kind == TablePivot && t.Alias == nil && t.Pivot != nil && !t.Pivot.Match && t.Span.End > t.Span.Start {
-		name := rel.alias
-		if !t.Pivot.Unpivot || name.Text == "" {
-			name = Ident{Text: "_" + strconv.Itoa(r.ed.tables)}
+	if r.on() && !chained && t.Kind == TablePivot && t.Alias == nil && t.Pivot != nil && !t.Pivot.Match && t.Span.End > t.Span.Start {
+		name := r.ed.name(rel.alias)
+		if !t.Pivot.Unpivot || rel.alias.Text == "" {
+			name = "_" + strconv.Itoa(r.ed.tables)
 			r.ed.tables++
+			rel.given = name
 		}
-		r.ed.insert(t.Span.End, r.ed.as()+r.ed.name(name))
-		rel.given, rel.alias, rel.path = name.Text, Ident{}, nil
-		if t.Pivot.Unpivot {
-			rel.alias = name
-		}
+		r.ed.insert(t.Span.End, r.ed.as()+name)
 	}
 	if r.on() && (t.Kind == TableQuery || t.Kind == TableFunc && !rel.asValue || t.Kind == TableFunc && r.d != BigQuery && !t.Lateral) {
-		r.ed.tableName(t, rel)
+		r.ed.tableName(t, rel, nil)
+	}
+	if r.on() && len(t.AliasCols) == 0 {
+		r.ed.columnList(t, rel)
 	}
 	if t.Ordinality {
 		rel.columns = append(rel.columns, outputColumn{name: Ident{Text: "ordinality"}})
 	}
 	if len(t.AliasCols) > 0 {
 		named := renamed(rel, t.AliasCols)
-		named.alias, named.path, named.asValue, named.given = rel.alias, rel.path, rel.asValue, rel.given
+		named.alias, named.path, named.asValue, named.given, named.pivoted = rel.alias, rel.path, rel.asValue, rel.given, rel.pivoted
 		if t.Kind == TableFunc {
 			named.blind = false
 		}
@@ -83,13 +94,29 @@ func (r *resolver) table(t *Table, sc *scope) {
 	}
 	if t.Offset != nil {
 		rel.columns = append(rel.columns, outputColumn{name: *t.Offset})
+		if r.on() {
+			r.ed.offset(*t.Offset)
+		}
 	}
 	rel.lateral = t.Lateral
+	if r.on() && t.Kind == TableFunc && t.Lateral && t.Alias == nil && len(t.AliasCols) > 0 {
+		r.ed.lateralView(t, rel)
+	}
 	if t.Kind == TableFunc && t.Lateral && t.Alias == nil {
 		rel.alias = Ident{} // the columns of a lateral view without a name
 	}
 	sc.relations = append(sc.relations, rel)
 }
+
+// template is what a tag stands for that nothing is known of. It is reported:
+// which columns there are, and whose, only the values of the tags tell.
+func (r *resolver) template(text string, at Span) *relation {
+	r.unresolved("template_tag", text, at)
+	return &relation{blind: true, template: true, columns: []outputColumn{{star: true}}}
+}
+
+// templated says whether a name holds a template tag: events_{{year}}.
+func templated(id Ident) bool { return strings.Contains(id.Text, "{{") }
 
 // namedTable resolves a name to a CTE, a temporary table of the same text, or
 // a physical table.
@@ -139,12 +166,23 @@ func (r *resolver) namedTable(t *Table, sc *scope) *relation {
 			return out
 		}
 	}
+	if templated(last) || r.withTag && len(t.Name) == 1 && r.schema.knowsTables() && !r.schema.has(t.Name) {
+		tag := r.template(pathText(t.Name), t.Span)
+		rel.blind, rel.template, rel.columns = true, true, tag.columns
+		return done()
+	}
+	if r.withTag && len(t.Name) == 1 && !r.schema.knowsTables() {
+		r.unresolved("template_tag", last.Text, t.Span)
+	}
 	ref := r.tableUse(t, false)
-	if ref == nil {
+	if ref == nil { // DUAL
+		if r.d == Oracle || r.d == Generic {
+			rel.columns = []outputColumn{{name: Ident{Text: "DUMMY"}}}
+		}
 		return done()
 	}
 	rel.table = ref
-	entry, ambiguous := r.schema.find(t.Name)
+	entry, ambiguous := r.schema.find(untemplated(t.Name))
 	if entry == nil || ambiguous || len(entry.table.Columns) == 0 {
 		rel.open = []*TableRef{ref}
 		rel.columns = []outputColumn{{star: true, sources: sourceSet{{ref, "*"}}}}
@@ -153,6 +191,9 @@ func (r *resolver) namedTable(t *Table, sc *scope) *relation {
 	rel.columns = make([]outputColumn, len(entry.table.Columns))
 	for i, c := range entry.table.Columns {
 		rel.columns[i] = outputColumn{name: Ident{Text: c, Quote: 's'}, sources: sourceSet{{ref, c}}, physical: true}
+		if entry.structs != nil {
+			rel.columns[i].fields = columnsOf(entry.structs[c], rel.columns[i].sources)
+		}
 	}
 	return done()
 }
@@ -220,6 +261,9 @@ func (r *resolver) join(t *Table, sc *scope) {
 		for _, rel := range sc.relations[right:] {
 			rel.outer = j.Join == "full" || j.Join == "right"
 		}
+		if j.Join == "array" {
+			r.arrayJoin(j.Right, sc, right)
+		}
 		if j.Natural {
 			r.mergeNatural(j, sc, start, right)
 		}
@@ -229,7 +273,7 @@ func (r *resolver) join(t *Table, sc *scope) {
 				conditions = append(conditions, r.semiUsing(sc, start, right, id)...)
 				continue
 			}
-			conditions = append(conditions, r.mergeUsing(sc, start, right, id)...)
+			conditions = append(conditions, r.mergeUsing(sc, start, right, id, j)...)
 		}
 		if r.on() && len(conditions) > 0 {
 			r.ed.using(j.Right.Span.End, j.Using, conditions)
@@ -240,10 +284,24 @@ func (r *resolver) join(t *Table, sc *scope) {
 		}
 		if j.Join == "semi" || j.Join == "anti" {
 			for _, rel := range sc.relations[right:] { // reachable in ON only
-				rel.columns, rel.open, rel.blind = nil, nil, false
+				rel.columns, rel.open, rel.blind, rel.semi = nil, nil, false, true
 			}
 		}
 	}
+}
+
+// aliasedJoin resolves (a JOIN b) AS c: only c is seen outside.
+func (r *resolver) aliasedJoin(t *Table, sc *scope) *relation {
+	inner, bare := &scope{parent: sc.parent, ctes: sc.ctes}, *t
+	bare.Alias = nil
+	ed := r.ed
+	r.ed = nil // columns outside go by c: the text stays as it is
+	r.join(&bare, inner)
+	r.quiet++
+	rel := r.star(&Expr{Kind: ExprStar, Star: &Star{}, Span: t.Span}, inner)
+	r.quiet--
+	r.ed = ed
+	return rel
 }
 
 // walkExpr visits an expression and its parts, subqueries left out.

@@ -23,8 +23,9 @@ func (r *resolver) cte(c *CTE, recursive bool, parent *scope, ctes *cteScope) *c
 	}
 	r.rename(c.Query, c.Columns)
 	rel := r.query(c.Query, parent, ctes)
+	kept := r.renames == nil || r.renames.kept
 	r.renames = nil
-	if r.on() && len(c.Columns) > 0 && !recursive {
+	if r.on() && len(c.Columns) > 0 && !recursive && !kept {
 		r.ed.dropList(c.Name.Span.End, c.Columns)
 	}
 	rel = renamed(rel, c.Columns)
@@ -104,6 +105,14 @@ func (r *resolver) recursiveCTE(c *CTE, parent *scope, ctes *cteScope) *cteScope
 	q.With = nil
 	rel := r.query(&q, parent, self)
 	self.rel = renamed(rel, c.Columns)
+	if len(c.Marks) > 0 {
+		marked := *self.rel
+		marked.columns = visible(self.rel)
+		for _, id := range c.Marks {
+			marked.columns = append(marked.columns, outputColumn{name: id})
+		}
+		self.rel = &marked
+	}
 	return self
 }
 
@@ -149,7 +158,7 @@ func renamed(rel *relation, names []Ident) *relation {
 				out.open = nil
 				continue
 			}
-			c.name = names[i]
+			c.name, c.form = names[i], nil
 		}
 		i++
 		out.columns = append(out.columns, c)
@@ -202,7 +211,7 @@ func (r *resolver) unionByPlace(left, right *relation) *relation {
 	out := &relation{columns: make([]outputColumn, len(a)), open: append(append([]*TableRef(nil), left.open...), right.open...), blind: left.blind || right.blind}
 	starA := firstStar(a)
 	for i := range a {
-		out.columns[i] = outputColumn{name: a[i].name, star: a[i].star, sources: a[i].sources, fields: a[i].fields}
+		out.columns[i] = outputColumn{name: a[i].name, star: a[i].star, made: a[i].made, sources: a[i].sources, fields: a[i].fields}
 	}
 	for i := range b {
 		switch {
@@ -295,12 +304,70 @@ func (r *resolver) values(v *Values, parent *scope, ctes *cteScope) *relation {
 				if n > 0 {
 					continue
 				}
-				rel.columns = append(rel.columns, outputColumn{name: Ident{Text: r.valuesName(i)}})
+				column := outputColumn{name: Ident{Text: r.valuesName(i)}}
+				if r.d == Generic { // no database names it
+					column.form = &columnForm{label: &Ident{Text: "_col_" + strconv.Itoa(i)}}
+				}
+				rel.columns = append(rel.columns, column)
 			}
 			rel.columns[i].sources = rel.columns[i].sources.add(sources...)
 		}
 	}
 	return rel
+}
+
+// valuesFunction names the columns of ClickHouse's values('a String, …', row, …):
+// every argument is a row, the first may declare the columns.
+func (r *resolver) valuesFunction(t *Table, rel *relation) {
+	v, ok := t.Query.Body.(*Values)
+	rel.listed = ok && r.d == Generic
+	if !ok || r.d != ClickHouse || len(v.Rows) != 1 || !strings.EqualFold(r.text(Span{t.Span.Start, t.Span.Start + len("values")}), "values") {
+		return
+	}
+	rows := v.Rows[0]
+	var names []Ident
+	if first := rows[0]; len(rows) > 1 && first.Kind == ExprLiteral && first.Op == "string" {
+		names = declared(strings.Trim(first.Text, "'"))
+		rows = rows[1:]
+	}
+	width := 1
+	if rows[0].Kind == ExprList || rows[0].Kind == ExprStruct {
+		width = len(rows[0].Args)
+	}
+	if names == nil {
+		for i := range width {
+			names = append(names, Ident{Text: "c" + strconv.Itoa(i+1)})
+		}
+	}
+	var sources sourceSet
+	for _, c := range rel.columns {
+		sources = sources.add(c.sources...)
+	}
+	rel.columns = make([]outputColumn, 0, len(names))
+	for _, name := range names {
+		rel.columns = append(rel.columns, outputColumn{name: name, sources: sources})
+	}
+	rel.listed = true
+}
+
+// declared are the names of a list of columns with types, 'a String, b Array(UInt8)'.
+func declared(text string) []Ident {
+	var names []Ident
+	depth, start := 0, 0
+	for i := 0; i <= len(text); i++ {
+		switch {
+		case i < len(text) && text[i] == '(':
+			depth++
+		case i < len(text) && text[i] == ')':
+			depth--
+		case i == len(text) || text[i] == ',' && depth == 0:
+			if words := strings.Fields(text[start:i]); len(words) > 1 {
+				names = append(names, Ident{Text: strings.Trim(words[0], "`\"")})
+			}
+			start = i + 1
+		}
+	}
+	return names
 }
 
 // valuesName is the name a dialect gives to a column of a bare VALUES list.

@@ -1,6 +1,7 @@
 package sqllens
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -34,7 +35,7 @@ func (r *resolver) semiUsing(sc *scope, start, right int, id Ident) []string {
 
 // mergeUsing joins the two columns of a USING entry: the left one stands for
 // both, the right one needs its qualifier.
-func (r *resolver) mergeUsing(sc *scope, start, right int, id Ident) []string {
+func (r *resolver) mergeUsing(sc *scope, start, right int, id Ident, j *Table) []string {
 	var left *outputColumn
 	var owner *relation
 	for _, rel := range sc.relations[start:right] {
@@ -53,7 +54,17 @@ func (r *resolver) mergeUsing(sc *scope, start, right int, id Ident) []string {
 		}
 	}
 	if left == nil {
-		r.unresolved("unknown_column", id.Text, id.Span)
+		if !slices.ContainsFunc(sc.relations[start:right], func(rel *relation) bool { return rel.blind }) {
+			r.unresolved("unknown_column", id.Text, id.Span)
+			return nil
+		}
+		for _, rel := range sc.relations[right:] { // the left side has it among columns that belong to no table
+			if c, n := rel.find(r.t.names, id); n > 0 {
+				for _, s := range c.sources {
+					r.use(s, UseJoin, id.Span)
+				}
+			}
+		}
 		return nil
 	}
 	for _, s := range left.sources {
@@ -73,11 +84,16 @@ func (r *resolver) mergeUsing(sc *scope, start, right int, id Ident) []string {
 		}
 		c.hidden = true
 		left.using = r.usingRank()
+		form := left.forms()
+		if form.own == nil {
+			form.own = left.sources
+		}
+		left.form = &columnForm{own: form.own, merged: form.merged}
 		left.sources = append(sourceSet(nil), left.sources...).add(c.sources...)
 		if !r.on() {
 			return nil
 		}
-		merged := left.forms().merged
+		merged := form.merged
 		if merged == nil {
 			merged = []string{r.ed.qualifier(owner) + r.ed.name(id)}
 		}
@@ -87,10 +103,11 @@ func (r *resolver) mergeUsing(sc *scope, start, right int, id Ident) []string {
 		}
 		mine := r.ed.qualifier(rel) + r.ed.name(id)
 		value := merged[0]
-		if len(merged) > 1 && sc.relations[len(sc.relations)-1].outer {
+		if len(merged) > 1 && (j.Natural || sc.relations[len(sc.relations)-1].outer) {
 			value = "COALESCE(" + strings.Join(merged, ", ") + ")"
 		}
-		left.form = &columnForm{merged: append(merged[:len(merged):len(merged)], mine)}
+		left.form.outer = form.outer || j.Join != "" && j.Join != "inner"
+		left.form.merged = append(merged[:len(merged):len(merged)], mine)
 		return []string{value + " = " + mine}
 	}
 	return nil
@@ -126,7 +143,7 @@ func (r *resolver) mergeNatural(j *Table, sc *scope, start, right int) {
 	}
 	var conditions []string
 	for _, id := range shared {
-		conditions = append(conditions, r.mergeUsing(sc, start, right, id)...)
+		conditions = append(conditions, r.mergeUsing(sc, start, right, id, j)...)
 	}
 	if r.on() && len(conditions) > 0 {
 		r.ed.natural(j, conditions)
@@ -159,22 +176,25 @@ func (r *resolver) star(e *Expr, sc *scope) *relation {
 		out.open = append(out.open, rel.open...)
 		out.blind = out.blind || rel.blind
 	}
-	for _, c := range starOrder(relations, len(e.Name) > 0) {
+	matches := e.Star.matcher()
+	placed := uint64(0) // which entries of REPLACE met their column
+	for _, c := range starOrder(relations, len(e.Name) > 0, r.d.usingFirst()) {
 		if r.steps += 4; len(out.columns) >= maxColumns || r.steps > maxSteps {
 			out.blind = true
 			r.unresolved("too_many_columns", "*", e.Span)
 			break
 		}
 		{
-			if r.excepted(e.Star, c) {
+			if r.excepted(e.Star, c) || matches != nil && !c.star && !matches(c.name.Text) {
 				continue
 			}
 			c.hidden = false
 			replaced := false
-			for _, item := range e.Star.Replace {
+			for i, item := range e.Star.Replace {
 				if item.Alias != nil && matchName(r.t.names, *item.Alias, c.name) && !c.star {
 					c = outputColumn{name: c.name, via: c.via, form: &columnForm{replaced: item.Expr}, sources: r.expr(item.Expr, sc, UseValue), fields: r.structFields(item.Expr, sc)}
 					replaced = true
+					placed |= 1 << min(i, 63)
 				}
 			}
 			for _, rn := range e.Star.Rename {
@@ -193,23 +213,46 @@ func (r *resolver) star(e *Expr, sc *scope) *relation {
 			out.columns = append(out.columns, c)
 		}
 	}
-	if len(e.Star.Replace) > 0 && len(out.open) > 0 { // the replaced columns are among the unknown ones
-		for _, item := range e.Star.Replace {
-			if item.Alias != nil {
-				known := false
-				for _, c := range out.columns {
-					known = known || !c.star && matchName(r.t.names, *item.Alias, c.name)
-				}
-				if !known {
-					out.columns = append(out.columns, outputColumn{name: *item.Alias, sources: r.expr(item.Expr, sc, UseValue), fields: r.structFields(item.Expr, sc)})
-				}
-			}
+	for i, item := range e.Star.Replace {
+		switch {
+		case placed&(1<<min(i, 63)) != 0:
+		case item.Alias != nil && len(out.open) > 0: // the replaced columns are among the unknown ones
+			out.columns = append(out.columns, outputColumn{name: *item.Alias, sources: r.expr(item.Expr, sc, UseValue), fields: r.structFields(item.Expr, sc)})
+		default:
+			r.expr(item.Expr, sc, UseValue)
 		}
 	}
-	if e.Star.Pattern != "" {
+	if e.Star.Pattern != "" && matches == nil {
 		out.blind = true
 	}
 	return out
+}
+
+// maxPattern bounds the patterns of columns' names that are read.
+const maxPattern = 1000
+
+// matcher says which names a star's pattern takes, nil when it has none or is no
+// plain text.
+func (s *Star) matcher() func(name string) bool {
+	text, ok := strings.CutPrefix(s.Pattern, "'")
+	if !ok || len(text) > maxPattern || strings.Count(text, "'") != 1 || !strings.HasSuffix(text, "'") {
+		return nil
+	}
+	text = text[:len(text)-1]
+	if s.Like != "" {
+		if strings.Contains(text, `\`) {
+			return nil
+		}
+		text = "^" + strings.NewReplacer("%", ".*", "_", ".").Replace(regexp.QuoteMeta(text)) + "$"
+		if s.Like == "ilike" {
+			text = "(?i)" + text
+		}
+	}
+	re, err := regexp.Compile(text)
+	if err != nil {
+		return nil
+	}
+	return re.MatchString
 }
 
 // itemStar expands a star of a select list, that of an expression included.
@@ -220,9 +263,20 @@ func (r *resolver) itemStar(e *Expr, sc *scope) *relation {
 	return r.star(e, sc)
 }
 
+// usingFirst says whether a star begins with the columns that USING merged, as
+// the standard has it, or has them where the left table has them.
+func (d Dialect) usingFirst() bool {
+	switch d {
+	case DuckDB, SQLite, ClickHouse, Generic:
+		return false
+	}
+	return true
+}
+
 // starOrder lists the columns a star stands for. Within a FROM item the columns
-// that USING merged come first, those of the last join before the others.
-func starOrder(relations []*relation, qualified bool) []outputColumn {
+// that USING merged come first where the dialect says so, those of the last join
+// before the others.
+func starOrder(relations []*relation, qualified, usingFirst bool) []outputColumn {
 	var out []outputColumn
 	for i := 0; i < len(relations); {
 		end := i + 1
@@ -233,9 +287,15 @@ func starOrder(relations []*relation, qualified bool) []outputColumn {
 		for _, rel := range relations[i:end] {
 			for _, c := range rel.columns {
 				c.via = rel
+				if form := c.forms(); form.own != nil && qualified {
+					c.sources = form.own
+					if form.outer { // its value and that of all merged columns may differ
+						c.form = nil
+					}
+				}
 				switch {
 				case c.added || c.hidden && !qualified:
-				case c.using > 0 && !qualified:
+				case c.using > 0 && !qualified && usingFirst:
 					merged = append(merged, c)
 				default:
 					rest = append(rest, c)

@@ -170,6 +170,27 @@ func fieldOf(rule caseRule, fields []outputColumn, name Ident) *outputColumn {
 	return nil
 }
 
+// fieldOfElement says whether a name in a subquery over one unnested array of
+// unknown structs is a field of these: unless a query around it is known to have
+// a column of that name.
+func (r *resolver) fieldOfElement(s *scope, id Ident) bool {
+	if r.d != BigQuery || s.parent == nil || len(s.relations) != 1 {
+		return false
+	}
+	rel := s.relations[0]
+	if !rel.asValue || !rel.blind || len(rel.columns) == 0 {
+		return false
+	}
+	for p := s.parent; p != nil; p = p.parent {
+		for _, outer := range p.relations {
+			if _, n := outer.find(r.t.names, id); n > 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // descend follows .field.field behind a column as far as the fields are known.
 func (r *resolver) descend(c *outputColumn, path []Ident) (sourceSet, []outputColumn) {
 	for _, name := range path {
@@ -180,6 +201,20 @@ func (r *resolver) descend(c *outputColumn, path []Ident) (sourceSet, []outputCo
 		c = next
 	}
 	return c.sources, c.fields
+}
+
+// fieldPath is the dotted path of a column or of a field of one, nil for other
+// values.
+func fieldPath(e *Expr) []Ident {
+	switch e.Kind {
+	case ExprColumn:
+		return e.Name
+	case ExprField:
+		if path := fieldPath(e.Args[0]); path != nil {
+			return append(path[:len(path):len(path)], e.Name[0])
+		}
+	}
+	return nil
 }
 
 // structStar expands expression.* into the fields of the expression.
@@ -196,8 +231,13 @@ func (r *resolver) structStar(e, value *Expr, sc *scope) *relation {
 		return &relation{columns: []outputColumn{{name: Ident{Text: "*"}, sources: sources, star: true}}, blind: true}
 	}
 	via := &relation{columns: fields}
-	if r.on() && value.Kind == ExprColumn {
-		via.given = r.text(value.Name[0].Span.join(value.Name[len(value.Name)-1].Span))
+	path := fieldPath(value)
+	if r.on() && path != nil {
+		names := make([]string, len(path))
+		for i, id := range path {
+			names[i] = r.ed.name(id)
+		}
+		via.given = strings.Join(names, ".")
 		if r.hit.rel != nil {
 			via.given = r.ed.qualifier(r.hit.rel) + via.given
 		}
@@ -207,6 +247,11 @@ func (r *resolver) structStar(e, value *Expr, sc *scope) *relation {
 	r.quiet++
 	out := r.star(&Expr{Kind: ExprStar, Star: &Star{Except: e.Star.Except, Rename: e.Star.Rename}, Span: e.Span}, inner)
 	r.quiet--
+	if path == nil {
+		for i := range out.columns { // the fields of a computed value stay behind its star
+			out.columns[i].via = nil
+		}
+	}
 	for _, item := range e.Star.Replace {
 		for i := range out.columns {
 			if c := &out.columns[i]; item.Alias != nil && matchName(r.t.names, *item.Alias, c.name) {

@@ -14,6 +14,7 @@ type TableRef struct {
 type SchemaTable struct {
 	TableRef
 	Columns []string
+	Types   map[string]string // types of columns as the database prints them; only those of structs matter
 }
 
 // Schema answers which tables and columns exist. Build it once per database
@@ -23,10 +24,12 @@ type Schema struct {
 	defaultCatalog string
 	defaultSchema  string
 	byName         map[string][]*schemaEntry // lower-case table name
+	asked          func(name string)         // nil = nobody listens
 }
 
 type schemaEntry struct {
-	table *SchemaTable
+	table   *SchemaTable
+	structs map[string][]typeField // the fields of columns that are structs, by column
 }
 
 // NewSchema indexes tables. The defaults complete names that leave a part out.
@@ -35,10 +38,27 @@ func NewSchema(d Dialect, tables []SchemaTable, defaultCatalog, defaultSchema st
 	for i := range tables {
 		t := &tables[i]
 		e := &schemaEntry{table: t}
+		for column, text := range t.Types {
+			if fields := structType(text); fields != nil {
+				if e.structs == nil {
+					e.structs = map[string][]typeField{}
+				}
+				e.structs[column] = fields
+			}
+		}
 		key := strings.ToLower(t.Name)
 		s.byName[key] = append(s.byName[key], e)
 	}
 	return s
+}
+
+// Watched returns a schema that answers the same and tells each table name it is
+// asked for, in lower case. What a text resolves to depends on the tables of
+// those names and on no others.
+func (s *Schema) Watched(asked func(name string)) *Schema {
+	w := *s
+	w.asked = asked
+	return &w
 }
 
 // knowsTables says whether tables that are not in the schema are unknown.
@@ -69,8 +89,12 @@ func (s *Schema) find(path []Ident) (e *schemaEntry, ambiguous bool) {
 		rule = insensitive
 	}
 	name := path[len(path)-1]
+	key := strings.ToLower(name.Text)
+	if s.asked != nil {
+		s.asked(key)
+	}
 	var found []*schemaEntry
-	for _, c := range s.byName[strings.ToLower(name.Text)] {
+	for _, c := range s.byName[key] {
 		if !sameName(rule, name, c.table.Name) && !(rule == sensitive) {
 			continue
 		}
@@ -99,6 +123,12 @@ func (s *Schema) find(path []Ident) (e *schemaEntry, ambiguous bool) {
 		}
 	}
 	return found[0], true
+}
+
+// has says whether a name means a table, or one of several.
+func (s *Schema) has(path []Ident) bool {
+	e, _ := s.find(path)
+	return e != nil
 }
 
 // qualifies compares the qualifier of a name with a table's schema and catalog.
@@ -134,17 +164,34 @@ func (d Dialect) databaseIsSchema() bool {
 
 // systemTable says whether a name belongs to the database's own catalog, which
 // scans leave out, and pseudo whether it is no table at all.
-func systemTable(path []Ident) (system, pseudo bool) {
+func (d Dialect) systemTable(path []Ident) (system, pseudo bool) {
 	if len(path) == 1 {
-		return false, strings.EqualFold(path[0].Text, "dual")
+		return false, d.dual(path[0])
 	}
 	for _, id := range path[:len(path)-1] {
 		switch strings.ToLower(id.Text) {
 		case "information_schema", "pg_catalog", "sys", "system", "performance_schema", "mysql", "sysibm", "syscat", "account_usage", "svv", "pg_toast":
-			return true, strings.EqualFold(path[len(path)-1].Text, "dual") || strings.EqualFold(path[len(path)-1].Text, "dummy")
+			last := path[len(path)-1]
+			return true, d.dual(last) || d == Generic && strings.EqualFold(last.Text, "dummy")
 		}
 	}
 	return false, false
+}
+
+// dual says whether a name is DUAL, the table of one row that some dialects have
+// for queries that read none. MySQL knows it as a word only, not as a name in
+// quotes.
+func (d Dialect) dual(id Ident) bool {
+	if !strings.EqualFold(id.Text, "dual") {
+		return false
+	}
+	switch d {
+	case Oracle, Snowflake:
+		return id.Quote == 0 || id.Text == "DUAL"
+	case MySQL, MariaDB, Generic:
+		return id.Quote == 0
+	}
+	return false
 }
 
 // complete builds the reference of a name that the schema does not know.

@@ -49,20 +49,26 @@ type outputColumn struct {
 	fields   []outputColumn // what a struct value, or the elements of an array, consist of
 	using    int            // > 0: merged by USING or NATURAL; higher comes first in a star
 	star     bool           // stands for the unknown columns of its one source table
+	made     bool           // … or for those that a PIVOT makes of the data
 	hidden   bool           // merged away by USING: reachable with its qualifier only
 	physical bool           // a column of a table itself rather than something computed
+	starred  bool           // a star took it as it is from a relation of the query
 	added    bool           // stands in for a column of USING among the unknown ones of an open relation
 	via      *relation      // the relation that a star took it from
 	expr     *Expr          // for an alias: what it stands for
 	form     *columnForm    // what the qualified form writes differently; mostly nil
 }
 
-// columnForm is what the qualified form needs to know of a column.
+// columnForm is what some columns have besides: what USING made of them and what
+// the qualified form needs to know.
 type columnForm struct {
-	replaced *Expr    // for a column of a star: what REPLACE puts in its place
-	before   *Ident   // … and its name before RENAME
-	label    *Ident   // the name given to an output without one
-	merged   []string // for a column of USING: its qualified names
+	outer    bool      // … in an outer join
+	own      sourceSet // for a column of USING: the sources it has under its qualifier
+	replaced *Expr     // for a column of a star: what REPLACE puts in its place
+	before   *Ident    // … and its name before RENAME
+	label    *Ident    // the name given to an output without one
+	owner    *relation // the relation whose name qualifies it
+	merged   []string  // for a column of USING: its qualified names
 }
 
 // forms answers with a column's form, for reading.
@@ -75,25 +81,33 @@ func (c *outputColumn) forms() columnForm {
 
 // hit is what a name turned out to mean, for the qualified form.
 type hit struct {
-	rel    *relation
-	alias  *Expr
-	merged []string
-	column *Ident // the name of a column that stands as a number, $1
+	rel     *relation
+	alias   *Expr
+	merged  []string
+	column  *Ident    // the name to write instead: of a column that stands as a number, or that has none
+	number  bool      // it stands as a number, $1
+	written *relation // the relation that the text itself names …
+	parts   int       // … with so many parts
 }
 
 // relation is what a FROM item, a CTE or a query yields.
 type relation struct {
-	alias   Ident     // name it is known by in its scope; empty text: none
-	path    []Ident   // name as written, for a.b.c qualifiers
-	table   *TableRef // set for a physical table
-	columns []outputColumn
-	open    []*TableRef // tables whose columns are not known and may be among the columns
-	blind   bool        // columns are not known and belong to no table (function, template tag, file)
-	lateral bool
-	given   string // the name that the qualified form gives to a relation without one
-	outer   bool   // the right side of a right or full join
-	asValue bool   // the relation's name is itself a value (UNNEST, table function alias)
-	item    int    // where the FROM item that it belongs to begins in its scope
+	alias    Ident     // name it is known by in its scope; empty text: none
+	path     []Ident   // name as written, for a.b.c qualifiers
+	table    *TableRef // set for a physical table
+	columns  []outputColumn
+	open     []*TableRef // tables whose columns are not known and may be among the columns
+	blind    bool        // columns are not known and belong to no table (function, template tag, file)
+	lateral  bool
+	given    string // the name that the qualified form gives to a relation without one
+	outer    bool   // the right side of a right or full join
+	asValue  bool   // the relation's name is itself a value (UNNEST, table function alias)
+	unnamed  bool   // an unnested array without an alias
+	pivoted  bool   // a PIVOT or UNPIVOT made its columns
+	listed   bool   // the qualified form lists its columns behind its alias
+	template bool   // a template tag stands for it
+	semi     bool   // the right side of a semi or anti join: reachable in its condition only
+	item     int    // where the FROM item that it belongs to begins in its scope
 }
 
 // find looks a column up by the case rule. n counts matches that USING did not
@@ -157,6 +171,7 @@ type scope struct {
 	ctes      *cteScope
 	windows   []NamedWindow
 	lambdas   []Ident
+	later     []SelectItem // Snowflake: the select list, whose aliases a join's condition may use
 }
 
 // cteScope chains WITH lists.

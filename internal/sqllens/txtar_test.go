@@ -29,7 +29,7 @@ var update = flag.Bool("update", false, "write what the engine answers into the 
 //	unresolved ambiguous_column id
 //	recovered
 //
-// schema.json is the schema of all cases of a file. The comment of a file says
+// In qualified.txtar the qualified form is expected instead. schema.json is the schema of all cases of a file. The comment of a file says
 // when it holds known gaps.
 func TestCases(t *testing.T) {
 	err := filepath.WalkDir("testdata", func(path string, d fs.DirEntry, err error) error {
@@ -71,7 +71,11 @@ func runCases(t *testing.T, path string) {
 			}
 			continue
 		}
-		got := answerText(sqllens.Inspect(sqllens.InspectRequest{Dialect: dialect, SQL: string(f.Data), Schema: schema, DefaultSchema: "public"}))
+		answer := sqllens.Inspect(sqllens.InspectRequest{Dialect: dialect, SQL: string(f.Data), Schema: schema, DefaultSchema: "public"})
+		got := answerText(answer)
+		if filepath.Base(path) == "qualified.txtar" {
+			got = answer.QualifiedSQL
+		}
 		files = append(files, f, txtar.File{Name: name + ".want", Data: []byte(got)})
 		if diff := cmp.Diff(wants[name], got); diff != "" && !*update {
 			t.Errorf("%s (-want +got):\n%s\n%s", name, diff, f.Data)
