@@ -87,11 +87,26 @@ type mozillaColumn struct {
 	Column string `json:"column"`
 }
 
+// mozillaCorpus are the queries with the schema of the published tables.
+type mozillaCorpus struct {
+	rows      []lineageCase
+	inspector *sqllens.Inspector
+}
+
 // Mozilla runs the queries behind published tables: the outputs are the
 // columns of the table, stars expanded by the schemas of other tables. Tables
 // whose schema is not published leave a star; then the named outputs must be
 // columns of the table.
 func Mozilla(r *Report, corpus string) error {
+	var m mozillaCorpus
+	if err := m.read(corpus); err != nil {
+		return err
+	}
+	m.run(r)
+	return nil
+}
+
+func (m *mozillaCorpus) read(corpus string) error {
 	rows, err := readLines[lineageCase](corpus, "C_lineage_suites", "mozilla_bigquery_etl.jsonl")
 	if err != nil {
 		return err
@@ -118,9 +133,14 @@ func Mozilla(r *Report, corpus string) error {
 		}
 		schema.Tables[i].Columns = append(schema.Tables[i].Columns, sqllens.InspectColumn{Name: c.Column})
 	}
-	inspector := sqllens.NewInspector(sqllens.BigQuery, schema, "moz-fx-data-shared-prod", "")
-	for _, c := range rows {
-		a := inspector.Inspect(sqllens.InspectRequest{Dialect: "bigquery", SQL: c.SQL})
+	m.rows = rows
+	m.inspector = sqllens.NewInspector(sqllens.BigQuery, schema, "moz-fx-data-shared-prod", "")
+	return nil
+}
+
+func (m *mozillaCorpus) run(r *Report) {
+	for _, c := range m.rows {
+		a := m.inspector.Inspect(sqllens.InspectRequest{Dialect: "bigquery", SQL: c.SQL})
 		var outputs []string
 		star := false
 		for _, s := range a.Statements {
@@ -147,7 +167,6 @@ func Mozilla(r *Report, corpus string) error {
 		}
 		r.compare(Failure{Suite: "mozilla", Measure: "outputs", Dialect: "bigquery", ID: c.Name, SQL: c.SQL, Note: note(a)}, want, documented(want, outputs, c.SQL), false)
 	}
-	return nil
 }
 
 type corpusText struct {

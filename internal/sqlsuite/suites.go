@@ -15,6 +15,7 @@ func Suites() []Suite {
 		{"teamster", Teamster},
 		{"mozilla", Mozilla},
 		{"rewrites", Rewrites},
+		{"requalified", Requalified},
 		{"mimic", Mimic},
 		{"parse", Parse},
 	}
