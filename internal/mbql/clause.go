@@ -121,7 +121,7 @@ func (d *decoder) clause(n *node) *Expr {
 	if !knownOperator(op) {
 		d.report("unknown_clause", "an operator that is not known, with "+strconv.Itoa(len(args))+" arguments")
 	}
-	e := &Expr{Kind: ClauseExpr, Index: -1, Op: op, Options: meaningful(op, options), Column: options.get("name").str(), uuid: options.get("lib/uuid").str()}
+	e := &Expr{Kind: ClauseExpr, Index: -1, Op: op, Options: meaningful(op, options), Column: options.get("name").str(), Title: options.get("display-name").str(), uuid: options.get("lib/uuid").str()}
 	for i := range args {
 		if (i == 0 || i == 1 && op == "inside") && d.legacy && takesField(op) && args[i].isNumber() {
 			e.Args = append(e.Args, d.reference(&args[i]))
@@ -285,7 +285,7 @@ func (d *decoder) entity(op string, options *node, args []node) *Expr {
 	if len(args) == 0 || entityID(&args[0]) == "" {
 		return d.badReference(op)
 	}
-	e := &Expr{Index: -1, Name: entityID(&args[0]), Column: options.get("name").str(), uuid: options.get("lib/uuid").str()}
+	e := &Expr{Index: -1, Name: entityID(&args[0]), Column: options.get("name").str(), Title: options.get("display-name").str(), uuid: options.get("lib/uuid").str()}
 	if strings.HasPrefix(e.Name, "ga:") || strings.HasPrefix(e.Name, "gaid:") {
 		return &Expr{Kind: ClauseExpr, Index: -1, Op: op} // Google Analytics built-ins, long gone
 	}
@@ -308,6 +308,9 @@ func (d *decoder) named(op string, options *node, args []node) *Expr {
 	if name := options.get("name").str(); name != "" && op == "aggregation-options" {
 		e.Column = name
 	}
+	if title := options.get("display-name").str(); title != "" && op == "aggregation-options" {
+		e.Title = title
+	}
 	if id := options.get("lib/uuid").str(); id != "" && e.uuid == "" {
 		e.uuid = id
 	}
@@ -317,7 +320,7 @@ func (d *decoder) named(op string, options *node, args []node) *Expr {
 // conditional reads case and if: pairs, then the default, which is an option in
 // legacy MBQL and an argument in MBQL 5.
 func (d *decoder) conditional(options *node, args []node) *Expr {
-	e := &Expr{Kind: ClauseExpr, Index: -1, Op: "case", Column: options.get("name").str(), uuid: options.get("lib/uuid").str()}
+	e := &Expr{Kind: ClauseExpr, Index: -1, Op: "case", Column: options.get("name").str(), Title: options.get("display-name").str(), uuid: options.get("lib/uuid").str()}
 	for i := range args {
 		pairs := &args[i]
 		if i > 0 || !pairs.isArray() || len(pairs.items) == 0 || pairs.items[0].isString() {

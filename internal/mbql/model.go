@@ -144,6 +144,7 @@ type Expr struct {
 	Literal Literal
 	Options []Option // those that change the meaning, sorted by name
 	Column  string   // result column name that a person gave
+	Title   string   // name for people that a person gave; part of no canonical form
 
 	uuid string
 }
