@@ -119,6 +119,14 @@ type Table struct {
 // Ref implements [Asset].
 func (t *Table) Ref() Ref { return Ref{KindTable, t.ID} }
 
+// FullName is the table's name with its schema, where it has one.
+func (t *Table) FullName() string {
+	if t.Schema == "" {
+		return t.Name
+	}
+	return t.Schema + "." + t.Name
+}
+
 // Column is a field of a table. ID is natural ([ColumnID]).
 type Column struct {
 	ID            string   `json:"id"`

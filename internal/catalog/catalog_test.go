@@ -148,3 +148,16 @@ func TestAllYieldsWhatAddTook(t *testing.T) {
 		break // an early stop must not panic
 	}
 }
+
+func TestReferencesAreReadAsTheyAreWritten(t *testing.T) {
+	for _, want := range []catalog.Ref{{Kind: catalog.KindQuestion, ID: "12"}, {Kind: catalog.KindColumn, ID: "1/a:b/c/d"}} {
+		if got, ok := catalog.ParseRef(want.String()); !ok || got != want {
+			t.Errorf("%s is read as %v, %v", want, got, ok)
+		}
+	}
+	for _, text := range []string{"", "question", "question:", ":12", "card:12", "Question:12"} {
+		if got, ok := catalog.ParseRef(text); ok {
+			t.Errorf("%q is read as %v", text, got)
+		}
+	}
+}

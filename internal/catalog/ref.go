@@ -8,6 +8,7 @@
 package catalog
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -59,6 +60,16 @@ type Ref struct {
 
 // String returns kind:id.
 func (r Ref) String() string { return string(r.Kind) + ":" + r.ID }
+
+// ParseRef reads what [Ref.String] writes; ok is false for an unknown kind or no
+// id. Whether there is such an asset, it does not know.
+func ParseRef(text string) (r Ref, ok bool) {
+	kind, id, _ := strings.Cut(text, ":")
+	if id == "" || !slices.Contains(Kinds(), Kind(kind)) {
+		return Ref{}, false
+	}
+	return Ref{Kind(kind), id}, true
+}
 
 // IsZero reports whether the reference points nowhere.
 func (r Ref) IsZero() bool { return r == Ref{} }
