@@ -9,6 +9,10 @@ import (
 
 // Graph is the lineage of one snapshot. It must not be changed once built and
 // is safe for concurrent use then.
+//
+// Edges and ColumnEdges are filled by [Build] alone. A graph that was read back
+// with [Unpack] holds them in a compact form only: AllEdges, AllColumnEdges and
+// the other methods work on both.
 type Graph struct {
 	Edges       []Edge       // sorted by downstream end, upstream end, via
 	ColumnEdges []ColumnEdge // sorted likewise
@@ -16,7 +20,7 @@ type Graph struct {
 	Navigation  []Navigation // click targets and links: no data flows along them
 
 	once  sync.Once
-	index adjacency
+	index *adjacency
 }
 
 // Navigation is a way a reader can click from one asset to another.
@@ -31,129 +35,28 @@ type Step struct {
 	Distance int
 }
 
-// adjacency numbers the assets and keeps, for each, the positions of its edges.
-type adjacency struct {
-	number  map[catalog.Ref]int32
-	refs    []catalog.Ref
-	out, in lists // positions in Edges
-	columns lists // positions in ColumnEdges, by their column
-	opaque  []bool
-}
-
-// lists are many short lists in one array.
-type lists struct {
-	start []int32
-	items []int32
-}
-
-func (l *lists) of(n int32) []int32 {
-	if int(n)+1 >= len(l.start) {
-		return nil
-	}
-	return l.items[l.start[n]:l.start[n+1]]
-}
-
-// collect builds lists from (owner of item i) for n owners.
-func collect(n, items int, owner func(int) int32) lists {
-	l := lists{start: make([]int32, n+1), items: make([]int32, items)}
-	for i := range items {
-		l.start[owner(i)+1]++
-	}
-	for i := range n {
-		l.start[i+1] += l.start[i]
-	}
-	at := slices.Clone(l.start)
-	for i := range items {
-		o := owner(i)
-		l.items[at[o]] = int32(i)
-		at[o]++
-	}
-	return l
-}
-
-func (g *Graph) adjacency() *adjacency {
-	g.once.Do(func() {
-		a := &g.index
-		a.number = make(map[catalog.Ref]int32, len(g.Edges))
-		id := func(r catalog.Ref) int32 {
-			n, ok := a.number[r]
-			if !ok {
-				n = int32(len(a.refs))
-				a.number[r] = n
-				a.refs = append(a.refs, r)
-			}
-			return n
-		}
-		from, to := make([]int32, len(g.Edges)), make([]int32, len(g.Edges))
-		for i := range g.Edges {
-			from[i], to[i] = id(g.Edges[i].From), id(g.Edges[i].To)
-		}
-		column := make([]int32, len(g.ColumnEdges))
-		for i := range g.ColumnEdges {
-			column[i] = id(g.ColumnEdges[i].From)
-			id(g.ColumnEdges[i].To)
-		}
-		n := len(a.refs)
-		a.out = collect(n, len(from), func(i int) int32 { return from[i] })
-		a.in = collect(n, len(to), func(i int) int32 { return to[i] })
-		a.columns = collect(n, len(column), func(i int) int32 { return column[i] })
-		a.opaque = make([]bool, n)
-		for i := range g.Unresolved {
-			if k, ok := a.number[g.Unresolved[i].Asset]; ok {
-				a.opaque[k] = true
-			}
-		}
-	})
-	return &g.index
-}
-
 // Users lists the edges out of an asset: its direct users.
 func (g *Graph) Users(r catalog.Ref) []Edge {
-	return g.edges(r, func(a *adjacency) *lists { return &a.out })
+	a := g.adjacency()
+	return a.listed(r, &a.out)
 }
 
 // Sources lists the edges into an asset: what it uses directly.
 func (g *Graph) Sources(r catalog.Ref) []Edge {
-	return g.edges(r, func(a *adjacency) *lists { return &a.in })
-}
-
-func (g *Graph) edges(r catalog.Ref, pick func(*adjacency) *lists) []Edge {
 	a := g.adjacency()
-	n, ok := a.number[r]
-	if !ok {
-		return nil
-	}
-	positions := pick(a).of(n)
-	out := make([]Edge, 0, len(positions))
-	for _, p := range positions {
-		out = append(out, g.Edges[p])
-	}
-	return out
+	return a.listed(r, &a.in)
 }
 
 // ColumnUsers lists the column edges out of a column.
 func (g *Graph) ColumnUsers(column catalog.Ref) []ColumnEdge {
 	a := g.adjacency()
-	n, ok := a.number[column]
-	if !ok {
-		return nil
-	}
-	var out []ColumnEdge
-	for _, p := range a.columns.of(n) {
-		out = append(out, g.ColumnEdges[p])
-	}
-	return out
+	return a.listedColumns(column, &a.columns)
 }
 
 // ColumnSources lists the column edges into an asset.
 func (g *Graph) ColumnSources(r catalog.Ref) []ColumnEdge {
-	compare := func(e ColumnEdge, r catalog.Ref) int { return e.To.Compare(r) }
-	start, _ := slices.BinarySearchFunc(g.ColumnEdges, r, compare)
-	end := start
-	for end < len(g.ColumnEdges) && g.ColumnEdges[end].To == r {
-		end++
-	}
-	return g.ColumnEdges[start:end:end]
+	a := g.adjacency()
+	return a.listedColumns(r, &a.columnsInto)
 }
 
 // Upstream lists everything the asset depends on, nearest first, assets of the
@@ -162,7 +65,7 @@ func (g *Graph) ColumnSources(r catalog.Ref) []ColumnEdge {
 func (g *Graph) Upstream(r catalog.Ref, maxDepth int) []Step {
 	a := g.adjacency()
 	return g.walk(r, maxDepth, func(n int32, _ int) []int32 {
-		return neighbours(a.in.of(n), func(p int32) int32 { return a.number[g.Edges[p].From] })
+		return a.ends(&a.in, n, a.edges.from)
 	})
 }
 
@@ -176,7 +79,7 @@ func (g *Graph) Downstream(r catalog.Ref, maxDepth int) []Step {
 	a := g.adjacency()
 	if r.Kind != catalog.KindColumn {
 		return g.walk(r, maxDepth, func(n int32, _ int) []int32 {
-			return neighbours(a.out.of(n), func(p int32) int32 { return a.number[g.Edges[p].To] })
+			return a.ends(&a.out, n, a.edges.to)
 		})
 	}
 	n, ok := a.number[r]
@@ -185,7 +88,7 @@ func (g *Graph) Downstream(r catalog.Ref, maxDepth int) []Step {
 	}
 	users := map[int32]bool{}
 	for _, p := range a.columns.of(n) {
-		users[a.number[g.ColumnEdges[p].To]] = true
+		users[a.uses.to[p]] = true
 	}
 	first := g.firstUsers(r, users)
 	return g.walk(r, maxDepth, func(n int32, depth int) []int32 {
@@ -194,7 +97,7 @@ func (g *Graph) Downstream(r catalog.Ref, maxDepth int) []Step {
 		}
 		var next []int32
 		for _, p := range a.out.of(n) {
-			to := a.number[g.Edges[p].To]
+			to := a.edges.to[p]
 			if users[to] || a.opaque[to] || !readsColumns(a.refs[to].Kind) {
 				next = append(next, to)
 			}
@@ -210,7 +113,7 @@ func (g *Graph) firstUsers(column catalog.Ref, users map[int32]bool) []int32 {
 	table := catalog.Ref{Kind: catalog.KindTable, ID: catalog.TableOfColumn(column.ID)}
 	var first, later []int32
 	for n := range users {
-		sources := neighbours(a.in.of(n), func(p int32) int32 { return a.number[g.Edges[p].From] })
+		sources := a.ends(&a.in, n, a.edges.from)
 		direct := slices.ContainsFunc(sources, func(m int32) bool { return a.refs[m] == table })
 		if direct || !slices.ContainsFunc(sources, func(m int32) bool { return m != n && users[m] }) {
 			first = append(first, n)
@@ -227,7 +130,7 @@ func (g *Graph) firstUsers(column catalog.Ref, users map[int32]bool) []int32 {
 			}
 			reached[n] = true
 			for _, p := range a.out.of(n) {
-				if to := a.number[g.Edges[p].To]; users[to] {
+				if to := a.edges.to[p]; users[to] {
 					work = append(work, to)
 				}
 			}
@@ -250,14 +153,6 @@ func (g *Graph) firstUsers(column catalog.Ref, users map[int32]bool) []int32 {
 // own; the others depend on whatever they show.
 func readsColumns(k catalog.Kind) bool {
 	return k.IsCard() || k == catalog.KindSegment || k == catalog.KindMeasure
-}
-
-func neighbours(positions []int32, end func(int32) int32) []int32 {
-	out := make([]int32, 0, len(positions))
-	for _, p := range positions {
-		out = append(out, end(p))
-	}
-	return out
 }
 
 // walk goes breadth first, each level in the order of references.
@@ -300,9 +195,9 @@ func (g *Graph) Paths(from, to catalog.Ref, limit int) [][]catalog.Ref {
 		return nil
 	}
 	steps := func(n int32) []int32 {
-		list := neighbours(a.out.of(n), func(p int32) int32 { return a.number[g.Edges[p].To] })
+		list := a.ends(&a.out, n, a.edges.to)
 		for _, p := range a.columns.of(n) {
-			list = append(list, a.number[g.ColumnEdges[p].To])
+			list = append(list, a.uses.to[p])
 		}
 		slices.SortFunc(list, func(x, y int32) int { return a.refs[x].Compare(a.refs[y]) })
 		return slices.Compact(list)
@@ -317,7 +212,7 @@ func (g *Graph) Paths(from, to catalog.Ref, limit int) [][]catalog.Ref {
 		}
 		var before []int32
 		for _, n := range level {
-			sources := neighbours(a.in.of(n), func(p int32) int32 { return a.number[g.Edges[p].From] })
+			sources := a.ends(&a.in, n, a.edges.from)
 			if slices.Contains(firstSteps, n) {
 				sources = append(sources, start)
 			}
@@ -382,7 +277,7 @@ func (g *Graph) Cycles() [][]catalog.Ref {
 			edges := a.out.of(v)
 			descended := false
 			for f.next < len(edges) {
-				w := a.number[g.Edges[edges[f.next]].To]
+				w := a.edges.to[edges[f.next]]
 				f.next++
 				if order[w] == 0 {
 					work = append(work, frame{node: w})
@@ -414,7 +309,7 @@ func (g *Graph) Cycles() [][]catalog.Ref {
 					break
 				}
 			}
-			if len(group) > 1 || slices.ContainsFunc(edges, func(p int32) bool { return g.Edges[p].To == g.Edges[p].From }) {
+			if len(group) > 1 || slices.ContainsFunc(edges, func(p int32) bool { return a.edges.to[p] == a.edges.from[p] }) {
 				slices.SortFunc(group, catalog.Ref.Compare)
 				out = append(out, group)
 			}

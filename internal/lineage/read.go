@@ -215,7 +215,11 @@ func (b *builder) readSQL(r *reading, databaseID, sql string, tags []mbql.Tag) {
 		r.gap("sql_not_analysed", "native SQL was not analysed", catalog.Ref{})
 		return
 	}
-	a := b.analyzer.AnalyzeSQL(b.ctx, SQLInput{SQL: sql, Schema: b.schema(databaseID), Tags: used})
+	in := SQLInput{SQL: sql, Schema: b.schema(databaseID), Tags: used}
+	a, ok := b.ahead.take(in)
+	if !ok {
+		a = b.analyzer.AnalyzeSQL(b.ctx, in)
+	}
 	for _, t := range a.Tables {
 		via := ViaQuery
 		if t.Join {
@@ -297,10 +301,7 @@ func (b *builder) readTags(r *reading, sql string, tags []mbql.Tag, inside []str
 		switch d := find(use); {
 		case use.Kind == TagCard:
 			tag.Type = "card"
-			id := use.CardID
-			if d != nil && d.CardID != "" {
-				id = d.CardID
-			}
+			id := cardOf(use, d)
 			b.readCard(r, id, ViaCardReference, use.Span)
 			if q := b.index.Question(id); q != nil {
 				tag.Card = q.Ref()
@@ -319,7 +320,7 @@ func (b *builder) readTags(r *reading, sql string, tags []mbql.Tag, inside []str
 					target = catalog.Ref{Kind: catalog.KindSnippet, ID: d.SnippetID}
 				}
 				r.unresolved = append(r.unresolved, Unresolved{Reason: "missing_snippet", Detail: "snippet " + use.Snippet, Span: &span, Target: target})
-			} else if !slices.Contains(inside, s.ID) {
+			} else if tag.Asset = s.Ref(); !slices.Contains(inside, s.ID) {
 				if len(inside) == 0 {
 					r.edge(s.Ref(), ViaSnippet, finding.Certain)
 				}

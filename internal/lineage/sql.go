@@ -36,6 +36,7 @@ type SQLTag struct {
 	TableID  string      // of table
 	Card     catalog.Ref // of card
 	Columns  []string    // names of the columns that the card answers with; nil = not known
+	Asset    catalog.Ref // of snippet: which one
 	Text     string      // of snippet: its SQL, nested snippets replaced
 }
 

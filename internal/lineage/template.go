@@ -86,7 +86,12 @@ func ParseTemplate(sql string) Template {
 			}
 			i = span.End
 		default:
-			i++
+			next := strings.IndexAny(rest[1:], "-/[]{")
+			if next < 0 {
+				i = len(sql)
+				break
+			}
+			i += 1 + next
 		}
 	}
 	for _, o := range optional {
