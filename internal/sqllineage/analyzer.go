@@ -24,15 +24,33 @@ const cardCatalog = "\x00card"
 const maxSchemas = 64
 
 // Analyzer implements [lineage.SQLAnalyzer]. It is safe for concurrent use and
-// keeps the indexed schemas of the databases it met last.
+// keeps the indexed schemas of the databases it met last. [lineage.Build] works
+// with a session of it, which forgets them with the build.
 type Analyzer struct {
 	mu      sync.Mutex
 	schemas map[*lineage.SQLSchema]*schema
+	cache   *cache
+	version string
 }
 
+// Option shapes [New].
+type Option func(*Analyzer)
+
+// WithVersion names the program, so that another one does not take up the
+// results that this one keeps.
+func WithVersion(version string) Option { return func(a *Analyzer) { a.version = version } }
+
+// WithCacheBytes bounds what the sessions of an analyzer keep in memory between
+// them; the default is 48 MB.
+func WithCacheBytes(n int64) Option { return func(a *Analyzer) { a.cache.limit = n } }
+
 // New returns an analyzer.
-func New() *Analyzer {
-	return &Analyzer{schemas: map[*lineage.SQLSchema]*schema{}}
+func New(options ...Option) *Analyzer {
+	a := &Analyzer{schemas: map[*lineage.SQLSchema]*schema{}, cache: newCache(48 << 20)}
+	for _, o := range options {
+		o(a)
+	}
+	return a
 }
 
 // schema is an indexed schema with the way back to catalog ids.
@@ -42,6 +60,12 @@ type schema struct {
 	index   *sqllens.Schema
 	tables  map[sqllens.TableRef]*catalog.Table
 	byID    map[string]*catalog.Table
+
+	// For kept results: the tables of a lower-case name, what the name stood for
+	// as far as results depend on it, and what depends on the whole.
+	named map[string][]*catalog.Table
+	signs map[string]sign
+	head  string
 }
 
 // table finds the scanned table behind a reference. Metabase knows one catalog
@@ -57,6 +81,15 @@ func (a *Analyzer) schema(in *lineage.SQLSchema) *schema {
 	if s, ok := a.schemas[in]; ok {
 		return s
 	}
+	if len(a.schemas) >= maxSchemas {
+		clear(a.schemas)
+	}
+	s := newSchema(in)
+	a.schemas[in] = s
+	return s
+}
+
+func newSchema(in *lineage.SQLSchema) *schema {
 	s := &schema{tables: make(map[sqllens.TableRef]*catalog.Table, len(in.Tables)), byID: make(map[string]*catalog.Table, len(in.Tables))}
 	s.dialect, s.sql = sqllens.DialectOfEngine(in.Engine)
 	if !s.sql && in.Engine == "" {
@@ -75,11 +108,12 @@ func (a *Analyzer) schema(in *lineage.SQLSchema) *schema {
 		}
 		list = append(list, st)
 	}
-	s.index = sqllens.NewSchema(s.dialect, list, "", defaultSchema(s.dialect, in.Tables))
-	if len(a.schemas) >= maxSchemas {
-		clear(a.schemas)
+	standard := defaultSchema(s.dialect, in.Tables)
+	s.index = sqllens.NewSchema(s.dialect, list, "", standard)
+	s.head = in.DatabaseID + "\x00" + in.Engine + "\x00" + standard
+	if len(list) > 0 { // only then are unknown tables unknown
+		s.head += "\x00tables"
 	}
-	a.schemas[in] = s
 	return s
 }
 
@@ -110,21 +144,52 @@ func defaultSchema(d sqllens.Dialect, tables []*catalog.Table) string {
 // read twice, with all blocks and with none, and the results are merged.
 func (a *Analyzer) AnalyzeSQL(ctx context.Context, in lineage.SQLInput) lineage.SQLAnalysis {
 	s := a.schema(in.Schema)
+	if out, done := unread(ctx, s, in); done {
+		return out
+	}
+	return readAll(s, s.index, in).analysis()
+}
+
+// unread answers for text that is not looked at.
+func unread(ctx context.Context, s *schema, in lineage.SQLInput) (out lineage.SQLAnalysis, done bool) {
 	if !s.sql {
 		return lineage.SQLAnalysis{
 			Outputs:    []lineage.SQLOutput{{Name: "*", Star: true}},
 			Unresolved: []lineage.SQLUnresolved{{Reason: "not_sql", Detail: "queries of " + in.Schema.Engine + " are not SQL"}},
-		}
+		}, true
 	}
 	if ctx.Err() != nil {
-		return lineage.SQLAnalysis{Unresolved: []lineage.SQLUnresolved{{Reason: "not_analysed", Detail: "the analysis was cancelled"}}}
+		return lineage.SQLAnalysis{Unresolved: []lineage.SQLUnresolved{{Reason: "not_analysed", Detail: "the analysis was cancelled"}}}, true
 	}
-	text := expand(in.SQL, in.Tags)
-	m := &merger{schema: s, text: text}
-	on := sqllens.Parse(text.sql, s.dialect, true)
-	m.add(on, relations(s, in.Tags))
-	if len(on.Blocks) > 0 {
-		m.add(sqllens.Parse(text.sql, s.dialect, false), relations(s, in.Tags))
+	return out, false
+}
+
+// text is a text that was read with all its optional blocks.
+type text struct {
+	expanded
+	schema    *schema
+	index     *sqllens.Schema // that schema's
+	in        lineage.SQLInput
+	relations map[string]sqllens.TagRelation
+	tree      *sqllens.Tree
+	resolved  []*sqllens.Lineage
+}
+
+// readAll reads a text with a database's schema; index is that schema's.
+func readAll(s *schema, index *sqllens.Schema, in lineage.SQLInput) *text {
+	t := &text{expanded: expand(in.SQL, in.Tags), schema: s, index: index, in: in, relations: relations(s, in.Tags)}
+	t.tree = sqllens.Parse(t.sql, s.dialect, true)
+	t.resolved = sqllens.Resolve(t.tree, index, t.relations)
+	return t
+}
+
+// analysis is what a text reads, with its optional blocks and without.
+func (t *text) analysis() lineage.SQLAnalysis {
+	m := &merger{schema: t.schema, text: t.expanded}
+	m.add(t.tree, t.resolved)
+	if len(t.tree.Blocks) > 0 {
+		off := sqllens.Parse(t.sql, t.schema.dialect, false)
+		m.add(off, sqllens.Resolve(off, t.index, t.relations))
 	}
 	return m.out
 }
@@ -155,7 +220,7 @@ type merger struct {
 	out    lineage.SQLAnalysis
 }
 
-func (m *merger) add(tree *sqllens.Tree, tags map[string]sqllens.TagRelation) {
+func (m *merger) add(tree *sqllens.Tree, results []*sqllens.Lineage) {
 	confidence := finding.Certain
 	if tree.Recovered {
 		confidence = finding.Likely
@@ -163,7 +228,6 @@ func (m *merger) add(tree *sqllens.Tree, tags map[string]sqllens.TagRelation) {
 			m.unresolved("not_parsed", p.Message, p.Span)
 		}
 	}
-	results := sqllens.Resolve(tree, m.schema.index, tags)
 	for i, r := range results {
 		for _, t := range r.Tables {
 			if table := m.schema.table(t.Table); table != nil && t.Known {

@@ -123,11 +123,17 @@ func TestNativeQueriesReachTables(t *testing.T) {
 }
 
 func TestColumnsReachThroughQuestions(t *testing.T) {
-	_, columns, _ := build(t, "postgres",
-		sql("8", `SELECT id, total AS amount FROM orders WHERE status = 'paid'`),
-		sql("9", `SELECT sum(x.amount) AS revenue FROM {{#8}} x`, catalog.TemplateTag{Name: "#8", Type: "card", QuestionID: "8"}),
-	)
-	if !slices.Contains(columns, "1/public/orders/total>revenue query") {
-		t.Errorf("column edges: %v", columns)
+	for _, text := range []string{
+		`SELECT sum(x.amount) AS revenue FROM {{#8}} x`,
+		`WITH x AS {{#8}} SELECT sum(x.amount) AS revenue FROM x`,
+		`WITH x (n, amount) AS ({{#8}}), y AS {{#8-orders}} SELECT sum(x.amount) AS revenue FROM x JOIN y ON x.n = y.id`,
+	} {
+		_, columns, _ := build(t, "postgres",
+			sql("8", `SELECT id, total AS amount FROM orders WHERE status = 'paid'`),
+			sql("9", text, catalog.TemplateTag{Name: "#8", Type: "card", QuestionID: "8"}, catalog.TemplateTag{Name: "#8-orders", Type: "card", QuestionID: "8"}),
+		)
+		if !slices.Contains(columns, "1/public/orders/total>revenue query") {
+			t.Errorf("%s: column edges: %v", text, columns)
+		}
 	}
 }
