@@ -135,14 +135,3 @@ func (f *finder) candidate(a catalog.Asset) candidate {
 	c.users = len(users)
 	return c
 }
-
-// ByMember maps every member to its cluster, for pages that show one asset.
-func ByMember(clusters []Cluster) map[catalog.Ref]*Cluster {
-	out := map[catalog.Ref]*Cluster{}
-	for i := range clusters {
-		for _, m := range clusters[i].Members {
-			out[m] = &clusters[i]
-		}
-	}
-	return out
-}
