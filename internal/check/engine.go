@@ -20,13 +20,16 @@ import (
 
 // Input is what a run works on. Index and Graph must belong to Snapshot.
 type Input struct {
-	Snapshot *catalog.Snapshot
-	Index    *catalog.Index
-	Graph    *lineage.Graph
-	Clusters []similar.Cluster
-	Now      time.Time
-	Observed Observed
-	Settings Settings
+	Snapshot  *catalog.Snapshot
+	Index     *catalog.Index
+	Graph     *lineage.Graph
+	Clusters  []similar.Cluster
+	Metrics   []similar.Metric
+	Conflicts []similar.Conflict
+	Now       time.Time
+	Observed  Observed
+	Settings  Settings
+	Linter    Linter // nil = one that knows nothing yet
 	// Ignored are fingerprints that people have set aside: reported, but not
 	// counted against the health.
 	Ignored map[string]bool
@@ -61,6 +64,7 @@ func Run(ctx context.Context, checks []Check, in *Input) (Result, error) {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	facts := NewFacts(in.Index, in.Graph, in.Observed)
+	facts.ctx, facts.sql.linter, facts.sql.logger = ctx, in.Linter, logger
 	workers := in.Workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
@@ -111,7 +115,7 @@ func runOne(ctx context.Context, c Check, in *Input, facts *Facts, logger *slog.
 		}
 	}()
 	p := &Pass{
-		Snapshot: in.Snapshot, Index: in.Index, Graph: in.Graph, Clusters: in.Clusters,
+		Snapshot: in.Snapshot, Index: in.Index, Graph: in.Graph, Clusters: in.Clusters, Metrics: in.Metrics, Conflicts: in.Conflicts,
 		Now: in.Now, Observed: in.Observed, Facts: facts,
 		meta: c.Meta, settings: in.Settings, subjects: subjects(c.Meta, facts),
 	}

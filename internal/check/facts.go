@@ -1,6 +1,7 @@
 package check
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -10,7 +11,7 @@ import (
 )
 
 // Facts are what many checks ask and one place answers. They are built once per
-// run and read-only after.
+// run and read-only after; what SQL says is read when the first check asks.
 type Facts struct {
 	index    *catalog.Index
 	graph    *lineage.Graph
@@ -20,6 +21,8 @@ type Facts struct {
 	targets  map[catalog.Ref][]catalog.Ref // where the click happens → targets
 	open     map[catalog.Ref][]lineage.Unresolved
 	columns  map[catalog.Ref][]catalog.Ref // asset → columns it names
+	sql      sqlFacts
+	ctx      context.Context //nolint:containedctx // of the run that the facts are for; nil outside of one
 }
 
 // NewFacts derives the facts of a snapshot.
@@ -41,7 +44,7 @@ func NewFacts(index *catalog.Index, graph *lineage.Graph, observed Observed) *Fa
 	for _, u := range graph.Unresolved {
 		f.open[u.Asset] = append(f.open[u.Asset], u)
 	}
-	for _, e := range graph.ColumnEdges {
+	for e := range graph.AllColumnEdges() {
 		list := f.columns[e.To]
 		if n := len(list); n == 0 || list[n-1] != e.From { // sorted by column within an asset
 			f.columns[e.To] = append(list, e.From)
@@ -439,4 +442,12 @@ func (t *tally) shared() map[time.Time]bool {
 		}
 	}
 	return out
+}
+
+// Context is that of the run which the facts are for.
+func (f *Facts) Context() context.Context {
+	if f.ctx == nil {
+		return context.Background()
+	}
+	return f.ctx
 }

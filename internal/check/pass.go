@@ -16,12 +16,14 @@ import (
 // Pass is what one check sees in one run. Everything in it is read-only and
 // shared with other checks. A Pass belongs to one goroutine.
 type Pass struct {
-	Snapshot *catalog.Snapshot
-	Index    *catalog.Index
-	Graph    *lineage.Graph
-	Clusters []similar.Cluster // exact duplicates
-	Now      time.Time
-	Observed Observed
+	Snapshot  *catalog.Snapshot
+	Index     *catalog.Index
+	Graph     *lineage.Graph
+	Clusters  []similar.Cluster  // of every kind
+	Metrics   []similar.Metric   // figures that content names
+	Conflicts []similar.Conflict // metrics that disagree
+	Now       time.Time
+	Observed  Observed
 
 	*Facts
 

@@ -7,9 +7,11 @@ import (
 	"github.com/metalens/metalens/internal/checks/brk"
 	"github.com/metalens/metalens/internal/checks/doc"
 	"github.com/metalens/metalens/internal/checks/dup"
+	"github.com/metalens/metalens/internal/checks/met"
 	"github.com/metalens/metalens/internal/checks/org"
 	"github.com/metalens/metalens/internal/checks/prm"
 	"github.com/metalens/metalens/internal/checks/sec"
+	"github.com/metalens/metalens/internal/checks/sql"
 	"github.com/metalens/metalens/internal/checks/use"
 )
 
@@ -29,6 +31,11 @@ func All() []check.Check {
 		brk.BRK011(),
 		brk.BRK012(),
 		brk.BRK013(),
+		brk.BRK014(),
+		brk.BRK015(),
+		brk.BRK016(),
+		brk.BRK017(),
+		brk.BRK018(),
 		doc.DOC001(),
 		doc.DOC002(),
 		doc.DOC003(),
@@ -37,6 +44,15 @@ func All() []check.Check {
 		dup.DUP001(),
 		dup.DUP002(),
 		dup.DUP003(),
+		dup.DUP004(),
+		dup.DUP005(),
+		dup.DUP006(),
+		dup.DUP007(),
+		dup.DUP010(),
+		met.MET001(),
+		met.MET002(),
+		met.MET003(),
+		met.MET004(),
 		org.ORG001(),
 		org.ORG002(),
 		org.ORG003(),
@@ -51,6 +67,30 @@ func All() []check.Check {
 		sec.SEC002(),
 		sec.SEC003(),
 		sec.SEC004(),
+		sql.SQL001(),
+		sql.SQL002(),
+		sql.SQL003(),
+		sql.SQL004(),
+		sql.SQL005(),
+		sql.SQL006(),
+		sql.SQL007(),
+		sql.SQL008(),
+		sql.SQL009(),
+		sql.SQL010(),
+		sql.SQL011(),
+		sql.SQL012(),
+		sql.SQL013(),
+		sql.SQL014(),
+		sql.SQL015(),
+		sql.SQL016(),
+		sql.SQL017(),
+		sql.SQL018(),
+		sql.SQL019(),
+		sql.SQL020(),
+		sql.SQL021(),
+		sql.SQL022(),
+		sql.SQL023(),
+		sql.SQL024(),
 		use.USE001(),
 		use.USE002(),
 		use.USE003(),
@@ -59,5 +99,6 @@ func All() []check.Check {
 		use.USE006(),
 		use.USE007(),
 		use.USE008(),
+		use.USE009(),
 	}
 }

@@ -277,7 +277,7 @@ func shuffle(s *catalog.Snapshot, r *rand.Rand) {
 
 // byName are the checks whose subject is the name itself, or that read a rhythm
 // from it.
-func byName() []string { return []string{"DUP003", "ORG008"} }
+func byName() []string { return []string{"DUP003", "ORG008", "MET001", "MET002"} }
 
 // TestFingerprintsSurviveRenames renames and redescribes everything and moves it
 // in time: the same findings must come back under the same fingerprints.

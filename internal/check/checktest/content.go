@@ -50,7 +50,11 @@ func (b *builder) question(q *questionSpec) {
 		out.Display = "table"
 	}
 	for _, name := range q.Columns {
-		out.ResultColumns = append(out.ResultColumns, catalog.ResultColumn{Name: name})
+		column := catalog.ResultColumn{Name: name}
+		if catalog.TableOfColumn(name) != "" { // a column's id: it maps to that one
+			column = catalog.ResultColumn{Name: name[strings.LastIndex(name, "/")+1:], ColumnID: name}
+		}
+		out.ResultColumns = append(out.ResultColumns, column)
 	}
 	b.query(q, out, database)
 	b.out.Add(out)
@@ -104,7 +108,7 @@ func tags(list []tagSpec) []catalog.TemplateTag {
 	var out []catalog.TemplateTag
 	for _, t := range list {
 		out = append(out, catalog.TemplateTag{
-			Name: t.Name, Type: t.Type, QuestionID: string(t.Question),
+			Name: t.Name, Type: t.Type, WidgetType: t.Widget, QuestionID: string(t.Question),
 			SnippetID: string(t.SnippetID), Snippet: t.Snippet, Dimension: t.Dimension,
 		})
 	}

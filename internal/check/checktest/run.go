@@ -17,6 +17,7 @@ import (
 	"github.com/metalens/metalens/internal/finding"
 	"github.com/metalens/metalens/internal/lineage"
 	"github.com/metalens/metalens/internal/similar"
+	"github.com/metalens/metalens/internal/sqllineage"
 )
 
 // Shows lists what every check's cases must show.
@@ -128,9 +129,14 @@ func Evaluate(ctx context.Context, checks []check.Check, c *Case, workers int) (
 		return check.Result{}, err
 	}
 	index := catalog.NewIndex(c.Snapshot)
-	graph := lineage.Build(ctx, index)
+	var options []lineage.Option
+	if c.Analysed {
+		options = append(options, lineage.WithSQL(sqllineage.New()))
+	}
+	graph := lineage.Build(ctx, index, options...)
+	alike := similar.Analyze(ctx, index, graph)
 	return check.Run(ctx, checks, &check.Input{
-		Snapshot: c.Snapshot, Index: index, Graph: graph, Clusters: similar.Find(ctx, index, graph),
+		Snapshot: c.Snapshot, Index: index, Graph: graph, Clusters: alike.Clusters, Metrics: alike.Metrics, Conflicts: alike.Conflicts,
 		Now: c.Now, Observed: c.Observed, Settings: settings, Workers: workers, Logger: slog.New(slog.DiscardHandler),
 	})
 }

@@ -25,6 +25,7 @@ type Case struct {
 	Now      time.Time
 	Observed check.Observed
 	Params   map[string]string // without the check's id in front
+	Analysed bool              // native SQL is part of the lineage
 }
 
 // id accepts a number or a text.
@@ -45,6 +46,7 @@ type spec struct {
 	Admin    *bool  `json:"admin"`
 	Gaps     []catalog.Gap
 	LookedUp bool `json:"looked_up"` // dangling references were asked for one by one
+	Analysed bool `json:"analysed"`  // the lineage of native SQL was worked out
 	Observed struct {
 		Since         string `json:"since"`
 		Scans         int    `json:"scans"`
@@ -110,20 +112,29 @@ type databaseSpec struct {
 }
 
 type tableSpec struct {
-	commonSpec       // id is natural: 1/public/orders
-	Number     int64 `json:"number"`
-	Inactive   bool  `json:"inactive"`
-	Unread     bool  `json:"columns_unread"`
-	Columns    []struct {
-		Name     string `json:"name"`
-		Number   int64  `json:"number"`
-		Inactive bool   `json:"inactive"`
-	} `json:"columns"`
+	commonSpec              // id is natural: 1/public/orders
+	Number     int64        `json:"number"`
+	Inactive   bool         `json:"inactive"`
+	Unread     bool         `json:"columns_unread"`
+	MustFilter bool         `json:"must_filter"` // the warehouse refuses a read without a filter on the partition
+	Columns    []columnSpec `json:"columns"`
+}
+
+type columnSpec struct {
+	Name        string `json:"name"`
+	Number      int64  `json:"number"`
+	Inactive    bool   `json:"inactive"`
+	Type        string `json:"type"` // "Text" for type/Text
+	Key         bool   `json:"key"`
+	Nullable    *bool  `json:"nullable"`
+	Indexed     *bool  `json:"indexed"`
+	Partitioned *bool  `json:"partitioned"`
 }
 
 type tagSpec struct {
 	Name      string          `json:"name"`
 	Type      string          `json:"type"`
+	Widget    string          `json:"widget"`
 	Question  id              `json:"question"`
 	SnippetID id              `json:"snippet_id"`
 	Snippet   string          `json:"snippet"`
@@ -424,7 +435,7 @@ func (b *builder) build(s *spec) (*Case, error) {
 	b.content(s)
 	b.around(s)
 	out.Sort()
-	c := &Case{Snapshot: out, Now: b.now, Params: map[string]string{}}
+	c := &Case{Snapshot: out, Now: b.now, Params: map[string]string{}, Analysed: s.Analysed}
 	for _, name := range slices.Sorted(maps.Keys(s.Params)) {
 		c.Params[name] = string(s.Params[name])
 	}
@@ -468,10 +479,17 @@ func (b *builder) places(s *spec) {
 		t.Name = name
 		table := &catalog.Table{
 			Common: b.common(t.commonSpec, "Table"), MetabaseID: t.Number, DatabaseID: databaseID, Schema: schema,
-			Inactive: t.Inactive, ColumnsUnread: t.Unread,
+			Inactive: t.Inactive, ColumnsUnread: t.Unread, RequireFilter: t.MustFilter,
 		}
 		for _, c := range t.Columns {
-			table.Columns = append(table.Columns, &catalog.Column{ID: catalog.ColumnID(table.ID, c.Name), MetabaseID: c.Number, Name: c.Name, Inactive: c.Inactive})
+			column := &catalog.Column{
+				ID: catalog.ColumnID(table.ID, c.Name), MetabaseID: c.Number, Name: c.Name, Inactive: c.Inactive,
+				PrimaryKey: c.Key, Nullable: c.Nullable, Indexed: c.Indexed, Partitioned: c.Partitioned,
+			}
+			if c.Type != "" {
+				column.BaseType = "type/" + c.Type
+			}
+			table.Columns = append(table.Columns, column)
 		}
 		b.out.Add(table)
 	}
@@ -482,11 +500,7 @@ func (b *builder) places(s *spec) {
 func ordersTable() tableSpec {
 	t := tableSpec{commonSpec: commonSpec{ID: "1/public/orders"}, Number: 7}
 	for i, name := range []string{"id", "status", "total", "created_at"} {
-		t.Columns = append(t.Columns, struct {
-			Name     string `json:"name"`
-			Number   int64  `json:"number"`
-			Inactive bool   `json:"inactive"`
-		}{Name: name, Number: int64(71 + i)})
+		t.Columns = append(t.Columns, columnSpec{Name: name, Number: int64(71 + i)})
 	}
 	return t
 }

@@ -2,10 +2,13 @@ package brk
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/check"
 	"github.com/metalens/metalens/internal/finding"
+	"github.com/metalens/metalens/internal/lineage"
 )
 
 // BRK010 finds queries over tables that are gone.
@@ -17,7 +20,8 @@ func BRK010() check.Check {
 			Title:  "A query over a table that is not in the database any more",
 			Family: check.Broken,
 			Why: "The table was dropped or renamed, or the account Metabase uses lost its rights. Every question on it fails, and so does what is built " +
-				"on them.\n\nQuery-builder queries name tables by number and are judged with certainty. SQL is judged where it was analysed.",
+				"on them.\n\nQuery-builder queries name tables by number and are judged with certainty. SQL is judged where it was analysed: a name that " +
+				"Metabase does not list is likely gone, unless its schema is one that Metabase does not list at all.",
 			Bad: `tables: [{id: 1/public/orders, number: 7, inactive: true}]
 questions: [{id: 1, table: 7}]`,
 			Good: `tables: [{id: 1/public/orders, number: 7}]
@@ -54,7 +58,7 @@ func missingTables(p *check.Pass, a catalog.Asset) {
 		if t := p.Index.Table(e.From.ID); t != nil && t.Inactive {
 			p.Report(a, check.Diagnostic{
 				Message:    fmt.Sprintf("Reads %s, which is not in the database any more.", tableName(p, e.From)),
-				Evidence:   finding.Evidence{Related: []catalog.Ref{e.From}},
+				Evidence:   finding.Evidence{Related: []catalog.Ref{e.From}, Spans: p.Mentions(a.Ref(), e.From)},
 				Key:        []string{e.From.ID},
 				Confidence: e.Confidence,
 			})
@@ -78,6 +82,38 @@ func missingTables(p *check.Pass, a catalog.Asset) {
 			}
 			unsure(p, catalog.KindTable, &d)
 			p.Report(a, d)
+		case hasReason(u, "unknown_table") && u.Target.IsZero() && u.Span != nil:
+			namedTable(p, a, u)
 		}
 	}
+}
+
+// namedTable judges a table that SQL names and the scan does not know. Metabase
+// may have been told to leave its schema out.
+func namedTable(p *check.Pass, a catalog.Asset, u lineage.Unresolved) {
+	query, _ := check.SQLOf(a)
+	parts := strings.Split(u.Detail, ".")
+	known, schemas := len(parts) == 1, map[string]bool{}
+	for _, t := range p.Snapshot.Tables {
+		if t.DatabaseID != query.DatabaseID {
+			continue
+		}
+		schemas[t.Schema] = true
+		known = known || len(parts) == 2 && strings.EqualFold(parts[0], t.Schema)
+	}
+	if !known {
+		p.NotEvaluated(a.Ref(), "Its SQL names a table of a schema that Metabase does not list.")
+		return
+	}
+	d := check.Diagnostic{
+		Message:    fmt.Sprintf("Reads %s, which is not among the tables that Metabase lists.", strconv.Quote(check.Clean(u.Detail))),
+		Evidence:   finding.Evidence{Spans: spans(u)},
+		Key:        []string{strings.ToLower(u.Detail)},
+		Confidence: finding.Likely,
+	}
+	if len(parts) == 1 && len(schemas) > 1 {
+		d.Confidence = finding.Possible // of a schema that is not listed, perhaps
+	}
+	unsure(p, catalog.KindTable, &d)
+	p.Report(a, d)
 }

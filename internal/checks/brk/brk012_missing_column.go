@@ -54,7 +54,7 @@ func missingColumns(p *check.Pass, a catalog.Asset) {
 		}
 		p.Report(a, check.Diagnostic{
 			Message:  fmt.Sprintf("Uses column \"%s\" of %s, which is not in the database any more.", check.Clean(c.Name), tableName(p, catalog.Ref{Kind: catalog.KindTable, ID: catalog.TableOfColumn(ref.ID)})),
-			Evidence: finding.Evidence{Related: []catalog.Ref{ref}},
+			Evidence: finding.Evidence{Related: []catalog.Ref{ref}, Spans: p.Mentions(a.Ref(), ref)},
 			Key:      []string{ref.ID},
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/check"
 	"github.com/metalens/metalens/internal/finding"
+	"github.com/metalens/metalens/internal/similar"
 )
 
 // DUP001 finds questions with the same query.
@@ -40,7 +41,7 @@ func DUP001() check.Check {
 				}
 			}
 			for _, c := range p.Clusters {
-				if c.Keep.Kind == catalog.KindDashboard {
+				if c.Kind != similar.Exact || c.Keep.Kind == catalog.KindDashboard {
 					continue
 				}
 				keep := p.Index.Question(c.Keep.ID)

@@ -6,6 +6,7 @@ import (
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/check"
 	"github.com/metalens/metalens/internal/finding"
+	"github.com/metalens/metalens/internal/similar"
 )
 
 // DUP002 finds dashboards that show the same questions.
@@ -41,7 +42,7 @@ dashboards:
 				}
 			}
 			for _, c := range p.Clusters {
-				if c.Keep.Kind != catalog.KindDashboard {
+				if c.Kind != similar.Exact || c.Keep.Kind != catalog.KindDashboard {
 					continue
 				}
 				for _, ref := range c.Members {

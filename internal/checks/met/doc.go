@@ -1,0 +1,2 @@
+// Package met holds the checks about figures that contradict each other.
+package met
