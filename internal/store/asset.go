@@ -72,46 +72,10 @@ type storedAccess struct {
 	Memberships map[string][]string          `json:"memberships"`
 }
 
-func newAsset(kind catalog.Kind) (catalog.Asset, error) {
-	switch kind {
-	case catalog.KindQuestion, catalog.KindModel, catalog.KindMetric:
-		return &catalog.Question{}, nil
-	case catalog.KindDashboard:
-		return &catalog.Dashboard{}, nil
-	case catalog.KindCollection:
-		return &catalog.Collection{}, nil
-	case catalog.KindDatabase:
-		return &catalog.Database{}, nil
-	case catalog.KindTable:
-		return &catalog.Table{}, nil
-	case catalog.KindSegment:
-		return &catalog.Segment{}, nil
-	case catalog.KindMeasure:
-		return &catalog.Measure{}, nil
-	case catalog.KindSnippet:
-		return &catalog.Snippet{}, nil
-	case catalog.KindSubscription:
-		return &catalog.Subscription{}, nil
-	case catalog.KindAlert:
-		return &catalog.Alert{}, nil
-	case catalog.KindTransform:
-		return &catalog.Transform{}, nil
-	case catalog.KindAction:
-		return &catalog.Action{}, nil
-	case catalog.KindDocument:
-		return &catalog.Document{}, nil
-	case catalog.KindGroup:
-		return &catalog.Group{}, nil
-	case catalog.KindPerson:
-		return &catalog.Person{}, nil
-	}
-	return nil, fmt.Errorf("the store knows no assets of kind %q", kind)
-}
-
 func decodeAsset(kind catalog.Kind, text []byte) (catalog.Asset, error) {
-	a, err := newAsset(kind)
-	if err != nil {
-		return nil, err
+	a := catalog.NewAsset(kind)
+	if a == nil {
+		return nil, fmt.Errorf("the store knows no assets of kind %q", kind)
 	}
 	if err := json.Unmarshal(text, a); err != nil {
 		return nil, fmt.Errorf("read a stored %s: %w", kind, err)

@@ -192,24 +192,40 @@ func (tx *Tx) FindingGroups(ctx context.Context, q FindingQuery, by FindingGroup
 	needle := strings.ToLower(strings.TrimSpace(q.Text))
 	withBody := needle != "" || by == GroupByAsset || by == GroupByCollection
 	groups := map[string]*FindingGroup{}
-	err := tx.rows(ctx, `SELECT `+findingColumns+` FROM findings WHERE `+strings.Join(c.text, " AND "), c.args, func(r *sql.Rows) error {
-		f, collections, err := tx.scanFinding(q.Connection, r, withBody)
-		if err != nil || !matches(&f, needle) {
-			return err
-		}
-		key, name := groupKey(&f, collections, by)
+	add := func(f *FindingRecord, collections string, n int) {
+		key, name := groupKey(f, collections, by)
 		g := groups[key]
 		if g == nil {
 			g = &FindingGroup{Key: key, Name: name, Worst: f.Severity, BySeverity: map[finding.Severity]int{}}
 			groups[key] = g
 		}
-		g.Count++
-		g.BySeverity[f.Severity]++
+		g.Count += n
+		g.BySeverity[f.Severity] += n
 		if f.Severity.Rank() > g.Worst.Rank() {
 			g.Worst = f.Severity
 		}
-		return nil
-	})
+	}
+	where := ` FROM findings WHERE ` + strings.Join(c.text, " AND ")
+	query, read := `SELECT `+findingColumns+where, func(r *sql.Rows) error {
+		f, collections, err := tx.scanFinding(q.Connection, r, true)
+		if err == nil && matches(&f, needle) {
+			add(&f, collections, 1)
+		}
+		return err
+	}
+	if !withBody { // the database counts: no sealed text is needed
+		query, read = `SELECT check_id, severity, state, count(*)`+where+` GROUP BY check_id, severity, state`, func(r *sql.Rows) error {
+			var f FindingRecord
+			var severity, n int
+			if err := r.Scan(&f.Check, &severity, &f.State, &n); err != nil {
+				return err
+			}
+			f.Severity = severityAt(severity)
+			add(&f, "", n)
+			return nil
+		}
+	}
+	err := tx.rows(ctx, query, c.args, read)
 	if err != nil {
 		return nil, fmt.Errorf("group findings: %w", err)
 	}

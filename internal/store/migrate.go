@@ -80,16 +80,9 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, files fs.FS
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
-	known := provider.ListSources()
-	newest := known[len(known)-1].Version
-	at, err := schemaVersion(ctx, db, dialect)
+	at, newest, err := versions(ctx, db, dialect, provider)
 	if err != nil {
 		return err
-	}
-	if at > newest {
-		return errs.New(errs.Conflict, "schema_newer",
-			fmt.Sprintf("This database was written by a newer MetaLens (schema %d, this program knows %d).", at, newest),
-			"Start the newer version again, or restore a backup from before the upgrade.")
 	}
 	if at < newest {
 		if _, err := provider.Up(ctx); err != nil {
@@ -110,6 +103,37 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, files fs.FS
 		return migrateFailed(err)
 	}
 	return nil
+}
+
+// current checks that a database needs no migration.
+func current(ctx context.Context, db *sql.DB, dialect goose.Dialect, files fs.FS) error {
+	provider, err := goose.NewProvider(dialect, db, files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	at, newest, err := versions(ctx, db, dialect, provider)
+	if err == nil && at < newest {
+		err = errs.New(errs.Conflict, "schema_older",
+			fmt.Sprintf("This database was written by an older MetaLens (schema %d, this program needs %d).", at, newest),
+			"Start metalens serve or metalens scan of this version once; it brings the database up to date.")
+	}
+	return err
+}
+
+// versions returns the version of a database and the newest that this program
+// knows. A database beyond that is an error.
+func versions(ctx context.Context, db *sql.DB, dialect goose.Dialect, provider *goose.Provider) (at, newest int64, err error) {
+	known := provider.ListSources()
+	newest = known[len(known)-1].Version
+	if at, err = schemaVersion(ctx, db, dialect); err != nil {
+		return 0, 0, err
+	}
+	if at > newest {
+		return 0, 0, errs.New(errs.Conflict, "schema_newer",
+			fmt.Sprintf("This database was written by a newer MetaLens (schema %d, this program knows %d).", at, newest),
+			"Start the newer version again, or restore a backup from before the upgrade.")
+	}
+	return at, newest, nil
 }
 
 func migrateFailed(err error) error {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,7 +26,7 @@ import (
 // tenantTables are all tables that hold an organization's rows.
 var tenantTables = []string{
 	"settings", "connections", "scans", "stages", "stage_stamps", "asset_versions", "usage_records", "connection_facts", "own_reads",
-	"findings", "finding_events", "search_docs", "search_words", "egress_ledger", "audit_log",
+	"findings", "finding_events", "search_docs", "search_words", "egress_ledger", "audit_log", "lineage_parts", "parse_results",
 }
 
 // filled puts a row of the organization into every tenant table.
@@ -46,6 +47,8 @@ func filled(t *testing.T, w *storetest.World) (fingerprint string, scan store.Sc
 		_, commitErr := tx.CommitSnapshot(ctx, s.ID, snapshot)
 		_, _, _, applyErr := tx.ApplyFindings(ctx, s.ID, []finding.Finding{f}, nil, w.Clock.Now())
 		return errors.Join(openErr, stageErr, commitErr, applyErr,
+			tx.CommitLineage(ctx, s.ID, 1, slices.Values([]store.LineagePart{{Kind: "graph", Content: []byte("x")}})),
+			tx.SaveParseResults(ctx, w.Conn, "sql", nil, []store.ParseResult{{Hash: tx.ParseHasher()(), Body: []byte("x")}}),
 			tx.ReplaceSearch(ctx, w.Conn, []store.SearchDoc{{Asset: q.Ref(), Name: "Revenue"}}),
 			tx.SetSetting(ctx, "k", "v"),
 			tx.SetCredential(ctx, w.Conn, secret.New("mb_key")),
@@ -201,6 +204,7 @@ func TestRowLevelSecurity(t *testing.T) {
 		for _, query := range []string{
 			`SELECT body FROM connections`, `SELECT credential FROM connections`, `SELECT summary FROM scans`, `SELECT body FROM asset_versions`,
 			`SELECT body FROM findings`, `SELECT body FROM settings`, `SELECT body FROM search_docs`, `SELECT body FROM egress_ledger`,
+			`SELECT body FROM lineage_parts`, `SELECT body FROM parse_results`,
 		} {
 			err := w.Store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
 				_, err := tx.SQL().ExecContext(ctx, query)
@@ -249,6 +253,17 @@ func foreignIDs(t *testing.T, s *store.Store, a store.OrgID, connB store.Connect
 		"LatestScan":        func(ctx context.Context, tx *store.Tx) error { _, err := tx.LatestScan(ctx, connB); return err },
 		"LoadSnapshot":      func(ctx context.Context, tx *store.Tx) error { _, err := tx.LoadSnapshot(ctx, scanB); return err },
 		"LoadAsset":         func(ctx context.Context, tx *store.Tx) error { _, err := tx.LoadAsset(ctx, connB, ref, 0); return err },
+		"LoadSnapshotHead":  func(ctx context.Context, tx *store.Tx) error { _, err := tx.LoadSnapshotHead(ctx, scanB); return err },
+		"LoadLineage": func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.LoadLineage(ctx, scanB, 1, func(string, []byte) error { return errors.New("content of another organization") })
+			return err
+		},
+		"CommitLineage": func(ctx context.Context, tx *store.Tx) error {
+			return tx.CommitLineage(ctx, scanB, 1, slices.Values([]store.LineagePart{{Kind: "graph", Content: []byte("y")}}))
+		},
+		"SaveParseResults": func(ctx context.Context, tx *store.Tx) error {
+			return tx.SaveParseResults(ctx, connB, "sql", nil, []store.ParseResult{{Body: []byte("y")}})
+		},
 		"CommitSnapshot": func(ctx context.Context, tx *store.Tx) error {
 			_, err := tx.CommitSnapshot(ctx, scanB, &catalog.Snapshot{})
 			return err
@@ -287,10 +302,12 @@ func foreignIDs(t *testing.T, s *store.Store, a store.OrgID, connB store.Connect
 		scans, err3 := tx.Scans(ctx, connB, 10, s.Now().AddDate(1, 0, 0))
 		history, err4 := tx.AssetHistory(ctx, connB, ref)
 		reads, err5 := tx.OwnReads(ctx, connB)
-		if n := findings + found + len(scans) + len(history) + len(reads); n != 0 {
+		assets, err7 := tx.LoadAssets(ctx, connB, []catalog.Ref{ref}, 1)
+		err6 := tx.ParseResults(ctx, connB, "sql", func(store.ParseResult) error { return errors.New("a result of another organization") })
+		if n := findings + found + len(scans) + len(history) + len(reads) + len(assets); n != 0 {
 			t.Errorf("lists show %d things of another organization", n)
 		}
-		return errors.Join(err1, err2, err3, err4, err5)
+		return errors.Join(err1, err2, err3, err4, err5, err6, err7)
 	})
 	if err != nil {
 		t.Error(err)

@@ -60,20 +60,36 @@ func (tx *Tx) forgetSeq(ctx context.Context, conn ConnectionID, seq int64) (int,
 	if _, err := tx.exec(ctx, `DELETE FROM usage_records WHERE org_id = $1 AND connection_id = $2 AND seq = $3`, tx.org, conn, seq); err != nil {
 		return 0, err
 	}
+	n, err := tx.forgetVersions(ctx, assetVersions, conn, before, seq, after)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := tx.forgetVersions(ctx, lineageParts, conn, before, seq, after); err != nil {
+		return 0, err
+	}
+	if after == math.MaxInt64 { // what was derived for the newest scan
+		if _, err := tx.exec(ctx, `DELETE FROM parse_results WHERE org_id = $1 AND connection_id = $2`, tx.org, conn); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
+
+func (tx *Tx) forgetVersions(ctx context.Context, table temporal, conn ConnectionID, before, seq, after int64) (int, error) {
 	if before == 0 {
 		// The oldest scan: nothing is a patch against what goes.
-		n, err := tx.exec(ctx, `DELETE FROM asset_versions WHERE org_id = $1 AND connection_id = $2 AND from_seq <= $3
+		n, err := tx.exec(ctx, `DELETE FROM `+string(table)+` WHERE org_id = $1 AND connection_id = $2 AND from_seq <= $3
 			AND coalesce(to_seq, $5) <= $4`, tx.org, conn, seq, after, int64(math.MaxInt64))
 		return int(n), err
 	}
-	return tx.cutVersions(ctx, conn, before, seq, after)
+	return tx.cutVersions(ctx, table, conn, before, seq, after)
 }
 
 // cutVersions removes the versions that only the scans after one neighbour and
 // before the other saw.
-func (tx *Tx) cutVersions(ctx context.Context, conn ConnectionID, before, seq, after int64) (int, error) {
+func (tx *Tx) cutVersions(ctx context.Context, table temporal, conn ConnectionID, before, seq, after int64) (int, error) {
 	var keys []assetKey
-	err := tx.rows(ctx, `SELECT DISTINCT asset_key FROM asset_versions WHERE org_id = $1 AND connection_id = $2
+	err := tx.rows(ctx, `SELECT DISTINCT asset_key FROM `+string(table)+` WHERE org_id = $1 AND connection_id = $2
 		AND ((from_seq > $3 AND from_seq <= $4 AND coalesce(to_seq, $6) <= $5) OR ($5 = $6 AND to_seq > $3))`,
 		[]any{tx.org, conn, before, seq, after, int64(math.MaxInt64)}, func(r *sql.Rows) error {
 			var key []byte
@@ -88,7 +104,7 @@ func (tx *Tx) cutVersions(ctx context.Context, conn ConnectionID, before, seq, a
 	}
 	removed := 0
 	for _, key := range keys {
-		n, err := tx.cutAsset(ctx, conn, key, before, seq, after)
+		n, err := tx.cutAsset(ctx, table, conn, key, before, seq, after)
 		if err != nil {
 			return 0, err
 		}
@@ -97,12 +113,12 @@ func (tx *Tx) cutVersions(ctx context.Context, conn ConnectionID, before, seq, a
 	return removed, nil
 }
 
-func (tx *Tx) cutAsset(ctx context.Context, conn ConnectionID, key assetKey, before, seq, after int64) (int, error) {
-	rows, err := tx.versions(ctx, conn, key, 0)
+func (tx *Tx) cutAsset(ctx context.Context, table temporal, conn ConnectionID, key assetKey, before, seq, after int64) (int, error) {
+	rows, err := tx.versions(ctx, table, conn, key, 0)
 	if err != nil {
 		return 0, err
 	}
-	texts, err := tx.texts(conn, rows)
+	texts, err := tx.texts(table, conn, rows)
 	if err != nil {
 		return 0, err
 	}
@@ -111,7 +127,7 @@ func (tx *Tx) cutAsset(ctx context.Context, conn ConnectionID, key assetKey, bef
 	var hasBase, baseGone bool
 	for i, row := range rows {
 		if row.from > before && row.from <= seq && (row.to == 0 || row.to <= after) && (row.to != 0 || after == math.MaxInt64) {
-			if _, err := tx.exec(ctx, `DELETE FROM asset_versions WHERE org_id = $1 AND connection_id = $2 AND asset_key = $3 AND from_seq = $4`,
+			if _, err := tx.exec(ctx, `DELETE FROM `+string(table)+` WHERE org_id = $1 AND connection_id = $2 AND asset_key = $3 AND from_seq = $4`,
 				tx.org, conn, key[:], row.from); err != nil {
 				return 0, err
 			}
@@ -125,7 +141,7 @@ func (tx *Tx) cutAsset(ctx context.Context, conn ConnectionID, key assetKey, bef
 			to = 0
 		}
 		if to != row.to || (row.patch && baseGone) {
-			if err := tx.rewrite(ctx, conn, row, to, texts[i], base, hasBase); err != nil {
+			if err := tx.rewrite(ctx, table, conn, row, to, texts[i], base, hasBase); err != nil {
 				return 0, err
 			}
 		}
@@ -135,12 +151,12 @@ func (tx *Tx) cutAsset(ctx context.Context, conn ConnectionID, key assetKey, bef
 }
 
 // rewrite stores a version anew, whole or against another base.
-func (tx *Tx) rewrite(ctx context.Context, conn ConnectionID, row stored, to int64, text, base []byte, hasBase bool) error {
+func (tx *Tx) rewrite(ctx context.Context, table temporal, conn ConnectionID, row stored, to int64, text, base []byte, hasBase bool) error {
 	name := versionRow(conn, row.key, row.from)
-	body := tx.key.Seal(tx.store.codec.Compress(nil, text), "asset_versions", name)
+	body := tx.key.Seal(tx.store.codec.Compress(nil, text), string(table), name)
 	patched := 0
 	if hasBase && to != 0 {
-		if b := tx.key.Seal(tx.store.codec.Patch(base, text), "asset_versions", name); len(b) < len(body) {
+		if b := tx.key.Seal(tx.store.codec.Patch(base, text), string(table), name); len(b) < len(body) {
 			body, patched = b, 1
 		}
 	}
@@ -148,7 +164,7 @@ func (tx *Tx) rewrite(ctx context.Context, conn ConnectionID, row stored, to int
 	if to != 0 {
 		end = to
 	}
-	_, err := tx.exec(ctx, `UPDATE asset_versions SET to_seq = $5, patch = $6, body = $7
+	_, err := tx.exec(ctx, `UPDATE `+string(table)+` SET to_seq = $5, patch = $6, body = $7
 		WHERE org_id = $1 AND connection_id = $2 AND asset_key = $3 AND from_seq = $4`, tx.org, conn, row.key[:], row.from, end, patched, body)
 	return err
 }
@@ -238,6 +254,8 @@ func (tx *Tx) pruneTexts(ctx context.Context, conn ConnectionID, before int64) e
 		`DELETE FROM search_words WHERE org_id = $1 AND connection_id = $2`,
 		`DELETE FROM connection_facts WHERE org_id = $1 AND connection_id = $2`,
 		`DELETE FROM asset_versions WHERE org_id = $1 AND connection_id = $2`,
+		`DELETE FROM lineage_parts WHERE org_id = $1 AND connection_id = $2`,
+		`DELETE FROM parse_results WHERE org_id = $1 AND connection_id = $2`,
 		`DELETE FROM findings WHERE org_id = $1 AND connection_id = $2 AND state <> 'ignored' AND assignee = ''`,
 	} {
 		if _, err := tx.exec(ctx, query, tx.org, conn); err != nil {

@@ -25,6 +25,15 @@ type snapshotHead struct {
 	Marks      catalog.Marks        `json:"marks"`
 }
 
+// temporal is a table of versions: each row holds what a key stood for from one
+// scan on until before another. All such tables have the same columns.
+type temporal string
+
+const (
+	assetVersions temporal = "asset_versions"
+	lineageParts  temporal = "lineage_parts"
+)
+
 // version identifies the current version of an asset.
 type version struct {
 	from int64
@@ -134,13 +143,13 @@ type encoded struct {
 }
 
 func (tx *Tx) commitAssets(ctx context.Context, conn ConnectionID, seq int64, s *catalog.Snapshot, previous snapshotHead) (ChangeCounts, error) {
-	current, err := tx.currentVersions(ctx, conn)
+	current, err := tx.currentVersions(ctx, assetVersions, conn)
 	if err != nil {
 		return ChangeCounts{}, err
 	}
 	now := snapshotHead{Gaps: s.Gaps}
 	var counts ChangeCounts
-	insert := tx.inserter(`INSERT INTO asset_versions (org_id, connection_id, asset_key, from_seq, to_seq, kind, content_hash, patch, body) VALUES `, 9)
+	insert := tx.versionInserter(assetVersions)
 	err = tx.encodeAssets(ctx, conn, seq, s, current, func(e encoded) error {
 		old := current[e.key]
 		if old != nil {
@@ -157,7 +166,7 @@ func (tx *Tx) commitAssets(ctx context.Context, conn ConnectionID, seq int64, s 
 			counts.Added++
 		}
 		if old != nil {
-			return tx.supersede(ctx, conn, seq, old, e, insert)
+			return tx.supersede(ctx, assetVersions, conn, seq, old, e, insert)
 		}
 		return insert.add(ctx, tx.org, conn, e.key[:], seq, nil, string(e.kind), e.hash[:], 0, e.body)
 	})
@@ -167,28 +176,42 @@ func (tx *Tx) commitAssets(ctx context.Context, conn ConnectionID, seq int64, s 
 	if err != nil {
 		return ChangeCounts{}, err
 	}
+	gone, err := tx.closeVersions(ctx, assetVersions, conn, seq, current)
+	for _, kind := range gone {
+		if !now.unread(kind) {
+			counts.Removed++
+		}
+	}
+	return counts, err
+}
+
+// closeVersions ends what a scan did not see, and tells the kinds.
+func (tx *Tx) closeVersions(ctx context.Context, table temporal, conn ConnectionID, seq int64, current map[assetKey]*version) ([]catalog.Kind, error) {
 	var gone []assetKey
 	for key, v := range current {
 		if !v.seen {
 			gone = append(gone, key)
-			if !now.unread(v.kind) {
-				counts.Removed++
-			}
 		}
 	}
 	slices.SortFunc(gone, func(a, b assetKey) int { return bytes.Compare(a[:], b[:]) })
+	kinds := make([]catalog.Kind, 0, len(gone))
 	for _, key := range gone {
-		if _, err := tx.exec(ctx, `UPDATE asset_versions SET to_seq = $5 WHERE org_id = $1 AND connection_id = $2 AND asset_key = $3 AND from_seq = $4`,
+		if _, err := tx.exec(ctx, `UPDATE `+string(table)+` SET to_seq = $5 WHERE org_id = $1 AND connection_id = $2 AND asset_key = $3 AND from_seq = $4`,
 			tx.org, conn, key[:], current[key].from, seq); err != nil {
-			return ChangeCounts{}, fmt.Errorf("close a version: %w", err)
+			return nil, fmt.Errorf("close a version: %w", err)
 		}
+		kinds = append(kinds, current[key].kind)
 	}
-	return counts, nil
+	return kinds, nil
 }
 
-func (tx *Tx) currentVersions(ctx context.Context, conn ConnectionID) (map[assetKey]*version, error) {
+func (tx *Tx) versionInserter(table temporal) *inserter {
+	return tx.inserter(`INSERT INTO `+string(table)+` (org_id, connection_id, asset_key, from_seq, to_seq, kind, content_hash, patch, body) VALUES `, 9)
+}
+
+func (tx *Tx) currentVersions(ctx context.Context, table temporal, conn ConnectionID) (map[assetKey]*version, error) {
 	current := map[assetKey]*version{}
-	err := tx.rows(ctx, `SELECT asset_key, from_seq, kind, content_hash FROM asset_versions
+	err := tx.rows(ctx, `SELECT asset_key, from_seq, kind, content_hash FROM `+string(table)+`
 		WHERE org_id = $1 AND connection_id = $2 AND to_seq IS NULL`, []any{tx.org, conn}, func(r *sql.Rows) error {
 		var key, hash sql.RawBytes
 		var v version
@@ -327,22 +350,22 @@ func (w *encoder) encode(chunk []item) ([]encoded, error) {
 // version always stays whole, so that the newest snapshot loads fast and the
 // oldest can be deleted without a look at the others. It also stays in its row:
 // the table grows by the patch alone.
-func (tx *Tx) supersede(ctx context.Context, conn ConnectionID, seq int64, old *version, next encoded, insert *inserter) error {
+func (tx *Tx) supersede(ctx context.Context, table temporal, conn ConnectionID, seq int64, old *version, next encoded, insert *inserter) error {
 	var sealed []byte
-	if err := tx.scanOne(ctx, "asset version", `SELECT body FROM asset_versions WHERE org_id = $1 AND connection_id = $2 AND asset_key = $3 AND from_seq = $4`,
+	if err := tx.scanOne(ctx, "asset version", `SELECT body FROM `+string(table)+` WHERE org_id = $1 AND connection_id = $2 AND asset_key = $3 AND from_seq = $4`,
 		[]any{tx.org, conn, next.key[:], old.from}, &sealed); err != nil {
 		return err
 	}
 	row := versionRow(conn, next.key, old.from)
-	text, err := tx.openText(row, sealed)
+	text, err := tx.openText(table, row, sealed)
 	if err != nil {
 		return err
 	}
 	patched := 0
-	if body := tx.key.Seal(tx.store.codec.Patch(next.text, text), "asset_versions", row); len(body) < len(sealed) {
+	if body := tx.key.Seal(tx.store.codec.Patch(next.text, text), string(table), row); len(body) < len(sealed) {
 		sealed, patched = body, 1
 	}
-	if err := tx.one(ctx, "asset version", `UPDATE asset_versions SET from_seq = $5, kind = $6, content_hash = $7, body = $8
+	if err := tx.one(ctx, "asset version", `UPDATE `+string(table)+` SET from_seq = $5, kind = $6, content_hash = $7, body = $8
 		WHERE org_id = $1 AND connection_id = $2 AND asset_key = $3 AND from_seq = $4`,
 		tx.org, conn, next.key[:], old.from, seq, string(next.kind), next.hash[:], next.body); err != nil {
 		return err
@@ -351,8 +374,8 @@ func (tx *Tx) supersede(ctx context.Context, conn ConnectionID, seq int64, old *
 }
 
 // openText opens a body that is no patch.
-func (tx *Tx) openText(row string, sealed []byte) ([]byte, error) {
-	small, err := tx.key.Open(sealed, "asset_versions", row)
+func (tx *Tx) openText(table temporal, row string, sealed []byte) ([]byte, error) {
+	small, err := tx.key.Open(sealed, string(table), row)
 	if err != nil {
 		return nil, fmt.Errorf("open an asset version: %w", err)
 	}
@@ -367,6 +390,7 @@ func (tx *Tx) openText(row string, sealed []byte) ([]byte, error) {
 type inserter struct {
 	core    *core
 	prefix  string
+	suffix  string
 	columns int
 	args    []any
 }
@@ -401,6 +425,7 @@ func (in *inserter) flush(ctx context.Context) error {
 		fmt.Fprintf(&q, "$%d", i+1)
 	}
 	q.WriteString(")")
+	q.WriteString(in.suffix)
 	_, err := in.core.exec(ctx, q.String(), in.args...)
 	clear(in.args)
 	in.args = in.args[:0]

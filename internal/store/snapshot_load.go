@@ -47,29 +47,36 @@ func (s *stored) covers(seq int64) bool { return s.from <= seq && (s.to == 0 || 
 // LoadSnapshot gives back the snapshot of any kept scan, sorted. errs.NotFound
 // when the scan committed none.
 func (tx *Tx) LoadSnapshot(ctx context.Context, scan ScanID) (*catalog.Snapshot, error) {
-	var conn ConnectionID
-	var seq int64
-	var sealed []byte
-	if err := tx.scanOne(ctx, "scan", `SELECT connection_id, seq, head FROM scans WHERE org_id = $1 AND id = $2`, []any{tx.org, scan}, &conn, &seq, &sealed); err != nil {
+	s, conn, seq, err := tx.loadHead(ctx, scan)
+	if err != nil {
 		return nil, err
 	}
-	if seq == 0 {
-		return nil, errs.New(errs.NotFound, "no_snapshot", "This scan has no snapshot: it did not succeed.", "Look at the newest scan that did.")
-	}
-	var head snapshotHead
-	if err := tx.openJSON("scans.head", string(scan), sealed, &head); err != nil {
-		return nil, err
-	}
-	s := &catalog.Snapshot{Instance: head.Instance, StartedAt: head.StartedAt, FinishedAt: head.FinishedAt, Gaps: head.Gaps, Requests: head.Requests, Marks: head.Marks}
 	if err := tx.loadAssets(ctx, conn, seq, s); err != nil {
 		return nil, fmt.Errorf("load a snapshot: %w", err)
 	}
-	var err error
 	if s.Usage, err = tx.loadUsage(ctx, conn, seq); err != nil {
 		return nil, fmt.Errorf("load a snapshot: %w", err)
 	}
 	s.Sort()
 	return s, nil
+}
+
+// loadHead loads what a snapshot has beside assets and usage.
+func (tx *Tx) loadHead(ctx context.Context, scan ScanID) (s *catalog.Snapshot, conn ConnectionID, seq int64, err error) {
+	var sealed []byte
+	if err := tx.scanOne(ctx, "scan", `SELECT connection_id, seq, head FROM scans WHERE org_id = $1 AND id = $2`, []any{tx.org, scan}, &conn, &seq, &sealed); err != nil {
+		return nil, "", 0, err
+	}
+	if seq == 0 {
+		return nil, "", 0, errs.New(errs.NotFound, "no_snapshot", "This scan has no snapshot: it did not succeed.", "Look at the newest scan that did.")
+	}
+	var head snapshotHead
+	if err := tx.openJSON("scans.head", string(scan), sealed, &head); err != nil {
+		return nil, "", 0, err
+	}
+	return &catalog.Snapshot{
+		Instance: head.Instance, StartedAt: head.StartedAt, FinishedAt: head.FinishedAt, Gaps: head.Gaps, Requests: head.Requests, Marks: head.Marks,
+	}, conn, seq, nil
 }
 
 // loadAssets reads the rows one after the other and decodes them on all cores.
@@ -96,7 +103,7 @@ func (tx *Tx) loadAssets(ctx context.Context, conn ConnectionID, seq int64, s *c
 				var access *storedAccess
 				for _, row := range chunk {
 					var err error
-					if buffer, err = tx.appendText(buffer[:0], conn, row); err != nil {
+					if buffer, err = tx.appendText(buffer[:0], assetVersions, conn, row); err != nil {
 						fail(err)
 						continue
 					}
@@ -172,8 +179,8 @@ func (tx *Tx) feed(ctx context.Context, conn ConnectionID, seq int64, work chan<
 }
 
 // appendText appends the text of a whole version.
-func (tx *Tx) appendText(dst []byte, conn ConnectionID, row stored) ([]byte, error) {
-	small, err := tx.key.Open(row.body, "asset_versions", versionRow(conn, row.key, row.from))
+func (tx *Tx) appendText(dst []byte, table temporal, conn ConnectionID, row stored) ([]byte, error) {
+	small, err := tx.key.Open(row.body, string(table), versionRow(conn, row.key, row.from))
 	if err != nil {
 		return dst, fmt.Errorf("open an asset version: %w", err)
 	}
@@ -187,11 +194,11 @@ func (tx *Tx) appendText(dst []byte, conn ConnectionID, row stored) ([]byte, err
 // texts decodes the versions of one asset, which must be given newest first and
 // reach back without a hole from a whole one. Each patch is applied to the text
 // before it in the list.
-func (tx *Tx) texts(conn ConnectionID, rows []stored) ([][]byte, error) {
+func (tx *Tx) texts(table temporal, conn ConnectionID, rows []stored) ([][]byte, error) {
 	texts := make([][]byte, len(rows))
 	for i, row := range rows {
 		if !row.patch {
-			text, err := tx.appendText(nil, conn, row)
+			text, err := tx.appendText(nil, table, conn, row)
 			if err != nil {
 				return nil, err
 			}
@@ -201,7 +208,7 @@ func (tx *Tx) texts(conn ConnectionID, rows []stored) ([][]byte, error) {
 		if i == 0 {
 			return nil, errors.New("the newest version of an asset is a patch")
 		}
-		patch, err := tx.key.Open(row.body, "asset_versions", versionRow(conn, row.key, row.from))
+		patch, err := tx.key.Open(row.body, string(table), versionRow(conn, row.key, row.from))
 		if err != nil {
 			return nil, fmt.Errorf("open an asset version: %w", err)
 		}
@@ -213,9 +220,9 @@ func (tx *Tx) texts(conn ConnectionID, rows []stored) ([][]byte, error) {
 }
 
 // versions reads the rows of one asset that end after a scan, newest first.
-func (tx *Tx) versions(ctx context.Context, conn ConnectionID, key assetKey, after int64) ([]stored, error) {
+func (tx *Tx) versions(ctx context.Context, table temporal, conn ConnectionID, key assetKey, after int64) ([]stored, error) {
 	var list []stored
-	err := tx.rows(ctx, `SELECT `+storedColumns+` FROM asset_versions
+	err := tx.rows(ctx, `SELECT `+storedColumns+` FROM `+string(table)+`
 		WHERE org_id = $1 AND connection_id = $2 AND asset_key = $3 AND (to_seq IS NULL OR to_seq > $4) ORDER BY from_seq DESC`,
 		[]any{tx.org, conn, key[:], after}, func(r *sql.Rows) error {
 			row, err := scanStored(r)
@@ -236,14 +243,20 @@ type decoded struct {
 
 // assetAt decodes the version of one asset that held at a scan.
 func (tx *Tx) assetAt(ctx context.Context, conn ConnectionID, key assetKey, seq int64) (decoded, error) {
-	rows, err := tx.versions(ctx, conn, key, seq)
+	rows, err := tx.versions(ctx, assetVersions, conn, key, seq)
 	if err != nil {
 		return decoded{}, err
 	}
 	if len(rows) == 0 || !rows[len(rows)-1].covers(seq) {
 		return decoded{}, notFound("asset")
 	}
-	texts, err := tx.texts(conn, rows)
+	return tx.decodeVersions(conn, rows)
+}
+
+// decodeVersions decodes the oldest of the versions of one asset, which [Tx.texts]
+// asks for in its order.
+func (tx *Tx) decodeVersions(conn ConnectionID, rows []stored) (decoded, error) {
+	texts, err := tx.texts(assetVersions, conn, rows)
 	if err != nil {
 		return decoded{}, err
 	}
@@ -289,11 +302,11 @@ func (tx *Tx) LoadAsset(ctx context.Context, conn ConnectionID, ref catalog.Ref,
 // AssetHistory lists the kept versions of an asset, newest first; empty for an
 // asset that no kept scan saw.
 func (tx *Tx) AssetHistory(ctx context.Context, conn ConnectionID, ref catalog.Ref) ([]AssetVersion, error) {
-	rows, err := tx.versions(ctx, conn, tx.assetKey(conn, ref), 0)
+	rows, err := tx.versions(ctx, assetVersions, conn, tx.assetKey(conn, ref), 0)
 	if err != nil {
 		return nil, err
 	}
-	texts, err := tx.texts(conn, rows)
+	texts, err := tx.texts(assetVersions, conn, rows)
 	if err != nil {
 		return nil, err
 	}

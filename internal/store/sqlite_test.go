@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -71,6 +72,8 @@ func TestNothingReadableOnDisk(t *testing.T) {
 		_, commitErr := tx.CommitSnapshot(ctx, s.ID, snapshot)
 		_, _, _, applyErr := tx.ApplyFindings(ctx, s.ID, []finding.Finding{f}, []finding.NotEvaluated{{Check: "X", Reason: canary}}, w.Clock.Now())
 		return errors.Join(progressErr, stageErr, commitErr, applyErr,
+			tx.CommitLineage(ctx, s.ID, 1, slices.Values([]store.LineagePart{{Kind: "graph", Content: []byte(canary)}})),
+			tx.SaveParseResults(ctx, c.ID, "sql", nil, []store.ParseResult{{Hash: tx.ParseHasher()([]byte(canary)), Body: []byte(canary)}}),
 			tx.IgnoreFinding(ctx, c.ID, "abc", "u1", canary, time.Time{}),
 			tx.SetCredential(ctx, c.ID, secret.New(canary)),
 			tx.ReplaceSearch(ctx, c.ID, []store.SearchDoc{{Asset: ref, Name: canary, Path: canary, Description: canary, Identifiers: []string{canary}}}),
@@ -133,6 +136,43 @@ func TestBodiesAreBoundToTheirRow(t *testing.T) {
 	})
 	if err == nil {
 		t.Error("a body opened in another row")
+	}
+}
+
+// TestLineageIsBoundToItsRow puts the sealed lineage and parse results of one
+// scan into the rows of another connection.
+func TestLineageIsBoundToItsRow(t *testing.T) {
+	dir := t.TempDir()
+	w := storetest.NewWorld(t, func(t testing.TB, _ string, cfg store.Config) *store.Store {
+		cfg.Dir = dir
+		return mustOpen(t, cfg)
+	})
+	_, scan := filled(t, w)
+	first := w.Conn
+	w.Conn = w.NewConnection("Other")
+	w.Commit(&catalog.Snapshot{})
+	db := rawSQLite(t, dir)
+	defer func() { _ = db.Close() }()
+	for _, move := range []string{
+		`UPDATE lineage_parts SET connection_id = $1`, `UPDATE parse_results SET connection_id = $1`,
+		`UPDATE scans SET connection_id = $1, seq = seq + 5 WHERE id = '` + string(scan) + `'`, `UPDATE lineage_parts SET to_seq = NULL`,
+	} {
+		if _, err := db.ExecContext(context.Background(), move, string(w.Conn)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, read := range map[string]func(ctx context.Context, tx *store.Tx) error{
+		"lineage": func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.LoadLineage(ctx, scan, 1, func(string, []byte) error { return nil })
+			return err
+		},
+		"parse result": func(ctx context.Context, tx *store.Tx) error {
+			return tx.ParseResults(ctx, w.Conn, "sql", func(store.ParseResult) error { return nil })
+		},
+	} {
+		if err := w.Store.ViewOrg(context.Background(), w.Org, read); err == nil || first == w.Conn {
+			t.Errorf("a %s opened in another row", name)
+		}
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pressly/goose/v3"
+
 	"github.com/metalens/metalens/internal/datadir"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/keys"
@@ -30,12 +32,16 @@ const (
 // Config says where and how to open a store. DatabaseURL chooses PostgreSQL;
 // without it Dir is the data directory of an embedded SQLite database.
 type Config struct {
-	Dir         string           // data directory; SQLite only
-	DatabaseURL secret.Value     // PostgreSQL; the service's login
-	AdminURL    secret.Value     // PostgreSQL; owner of the schema, for migrations; empty = DatabaseURL
-	Keys        *keys.Keyset     // master keys; required
-	Now         func() time.Time // nil = time.Now
-	Logger      *slog.Logger     // nil = silent
+	Dir         string       // data directory; SQLite only
+	DatabaseURL secret.Value // PostgreSQL; the service's login
+	AdminURL    secret.Value // PostgreSQL; owner of the schema, for migrations; empty = DatabaseURL
+	Keys        *keys.Keyset // master keys; required
+	// ReadOnly opens a database that exists, beside processes that write to it.
+	// It is not migrated: one of another version is refused (kind errs.Conflict,
+	// code schema_older or schema_newer).
+	ReadOnly bool
+	Now      func() time.Time // nil = time.Now
+	Logger   *slog.Logger     // nil = silent
 }
 
 // Store is an open database. It is safe for concurrent use.
@@ -91,6 +97,13 @@ func (s *Store) openSQLite(ctx context.Context, cfg Config) error {
 		return errs.New(errs.Internal, "no_data_dir", "The store was opened without a data folder.", "")
 	}
 	s.engine, s.path = EngineSQLite, datadir.DatabaseIn(cfg.Dir)
+	if cfg.ReadOnly {
+		var err error
+		if s.read, err = sqlite.OpenReader(s.path); err != nil {
+			return s.translate(err)
+		}
+		return current(ctx, s.read, goose.DialectSQLite3, sqlite.Migrations())
+	}
 	db, err := sqlite.Open(ctx, s.path)
 	if err != nil {
 		return s.translate(err)
@@ -104,6 +117,10 @@ func (s *Store) openPostgres(ctx context.Context, cfg Config) error {
 	db, err := postgres.Open(ctx, cfg.DatabaseURL)
 	if err != nil {
 		return err
+	}
+	if cfg.ReadOnly {
+		s.read = db
+		return current(ctx, db, goose.DialectPostgres, postgres.Migrations())
 	}
 	s.write, s.read = db, db
 	if err := s.migratePostgres(ctx, cfg.AdminURL); err != nil {

@@ -114,6 +114,9 @@ func (s *Store) begin(ctx context.Context, write bool, fn func(context.Context, 
 			options.Isolation = sql.LevelRepeatableRead
 		}
 	}
+	if db == nil {
+		return errs.New(errs.Internal, "read_only", "The store was opened for reading only.", "")
+	}
 	t, err := db.BeginTx(ctx, options)
 	if err != nil {
 		return s.translate(fmt.Errorf("begin: %w", err))

@@ -57,14 +57,23 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err := write.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the database: %w", err), write.Close())
 	}
-	read, err := sql.Open("sqlite", dsn(path, url.Values{"mode": {"ro"}}, "query_only(1)"))
+	read, err := OpenReader(path)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open the database for reading: %w", err), write.Close())
+		return nil, errors.Join(err, write.Close())
+	}
+	return &DB{Write: write, Read: read, path: path}, nil
+}
+
+// OpenReader opens connections to an existing file that refuse every write.
+func OpenReader(path string) (*sql.DB, error) {
+	read, err := sql.Open("sqlite", dsn(path, url.Values{"mode": {"ro"}}, "query_only(1)", "cache_size(-4000)"))
+	if err != nil {
+		return nil, fmt.Errorf("open the database for reading: %w", err)
 	}
 	readers := max(4, runtime.GOMAXPROCS(0)*2)
 	read.SetMaxOpenConns(readers)
 	read.SetMaxIdleConns(readers)
-	return &DB{Write: write, Read: read, path: path}, nil
+	return read, nil
 }
 
 // OpenWriter opens a further single writing connection to an existing file, for
@@ -88,7 +97,7 @@ func (d *DB) Path() string { return d.path }
 func (d *DB) Close() error { return errors.Join(d.Read.Close(), d.Write.Close()) }
 
 func dsn(path string, query url.Values, pragmas ...string) string {
-	query["_pragma"] = append([]string{"busy_timeout(30000)", "foreign_keys(1)", "temp_store(2)", "cache_size(-16000)"}, pragmas...)
+	query["_pragma"] = append([]string{"busy_timeout(30000)", "foreign_keys(1)", "temp_store(2)", "cache_size(-8000)"}, pragmas...)
 	u := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query.Encode()}
 	return u.String()
 }

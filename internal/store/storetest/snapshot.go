@@ -91,7 +91,7 @@ func testSnapshotSequence(t *testing.T, open Opener) {
 					}
 					wantEqual(t, catalog.Asset(q), a)
 				}
-				return nil
+				return wantTogether(ctx, t, tx, w.Conn, last)
 			})
 		}
 		w.In(func(ctx context.Context, tx *store.Tx) error { return tx.DeleteConnection(ctx, w.Conn) })
@@ -281,6 +281,21 @@ func testAssetHistory(t *testing.T, open Opener) {
 			}
 			wantEqual(t, want, a.(*catalog.Question).Query.SQL[:8])
 		}
+		metric, absent := catalog.Ref{Kind: catalog.KindMetric, ID: "1"}, catalog.Ref{Kind: catalog.KindQuestion, ID: "999"}
+		for seq, want := range map[int64]string{0: "SELECT 2", 2: "SELECT 1", 3: "SELECT 2", 4: ""} {
+			got, err := tx.LoadAssets(ctx, w.Conn, []catalog.Ref{ref, absent, metric, ref}, seq)
+			if err != nil {
+				return err
+			}
+			if want == "" {
+				wantEqual(t, 0, len(got))
+				continue
+			}
+			wantEqual(t, 2, len(got))
+			for _, r := range []catalog.Ref{ref, metric} {
+				wantEqual(t, want, got[r].(*catalog.Question).Query.SQL[:8])
+			}
+		}
 		_, err = tx.LoadAsset(ctx, w.Conn, ref, 4)
 		wantKind(t, err, errs.NotFound, "")
 		a, err := tx.LoadAsset(ctx, w.Conn, catalog.Ref{Kind: catalog.KindMetric, ID: "1"}, 0)
@@ -383,4 +398,18 @@ func diffSnapshots(want, got *catalog.Snapshot) string {
 		return "-" + string(a) + "\n+" + string(b)
 	}
 	return diffAny(want, got)
+}
+
+// wantTogether loads all assets of a snapshot at once.
+func wantTogether(ctx context.Context, t *testing.T, tx *store.Tx, conn store.ConnectionID, s *catalog.Snapshot) error {
+	t.Helper()
+	want := map[catalog.Ref]catalog.Asset{}
+	var refs []catalog.Ref
+	for a := range s.All() {
+		want[a.Ref()] = a
+		refs = append(refs, a.Ref())
+	}
+	got, err := tx.LoadAssets(ctx, conn, refs, 0)
+	wantEqual(t, want, got)
+	return err
 }

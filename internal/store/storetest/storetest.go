@@ -52,6 +52,9 @@ func Run(t *testing.T, open Opener) {
 		{"asset history", testAssetHistory},
 		{"changes", testChanges},
 		{"usage", testUsage},
+		{"lineage", testLineage},
+		{"lineage rules", testLineageRules},
+		{"parse results", testParseResults},
 		{"findings life", testFindingsLife},
 		{"findings not evaluated", testFindingsNotEvaluated},
 		{"findings ignore", testFindingsIgnore},
@@ -209,6 +212,13 @@ func wantEqual(t testing.TB, want, got any, opts ...cmp.Option) {
 	if diff := cmp.Diff(want, got, append(opts, cmpopts.EquateEmpty())...); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
+}
+
+// Fill sets every field of what a pointer points to, so that a test notices one
+// that is lost.
+func Fill(pointer any) {
+	n := 0
+	fill(reflect.ValueOf(pointer).Elem(), &n)
 }
 
 // fill sets every field of v to something that is not zero and differs with n.
