@@ -17,6 +17,7 @@ import (
 	"github.com/metalens/metalens/internal/finding"
 	"github.com/metalens/metalens/internal/lineage"
 	"github.com/metalens/metalens/internal/similar"
+	"github.com/metalens/metalens/internal/sqllineage"
 )
 
 // Options shape a run. The zero value runs the default checks with their
@@ -37,11 +38,13 @@ type Options struct {
 // snapshot and options give the same result byte for byte.
 type Result struct {
 	Index        *catalog.Index
-	Graph        *lineage.Graph
+	Graph        *lineage.Graph // compact: its fields Edges and ColumnEdges are empty
 	Findings     []finding.Finding
 	NotEvaluated []finding.NotEvaluated
 	Groups       []finding.Group // per check; some are shown as one line
 	Duplicates   []similar.Cluster
+	Metrics      []similar.Metric   // figures that content names
+	Conflicts    []similar.Conflict // metrics that disagree
 	Health       finding.Health
 	Checks       []check.Meta // of the checks that ran
 
@@ -65,20 +68,26 @@ func Run(ctx context.Context, s *catalog.Snapshot, o Options) (*Result, error) {
 	if now.IsZero() {
 		now = s.FinishedAt
 	}
-	var options []lineage.Option
-	if o.SQL != nil {
-		options = append(options, lineage.WithSQL(o.SQL))
+	options := []lineage.Option{lineage.Compactly()}
+	sql := o.SQL
+	if a, ok := sql.(*sqllineage.Analyzer); ok {
+		sql = a.Scratch() // lineage and checks read each text once
 	}
+	if sql != nil {
+		options = append(options, lineage.WithSQL(sql))
+	}
+	linter, _ := sql.(check.Linter)
 	r := &Result{Index: catalog.NewIndex(s)}
 	r.Graph = lineage.Build(ctx, r.Index, options...)
-	r.Duplicates = similar.Find(ctx, r.Index, r.Graph)
+	alike := similar.Analyze(ctx, r.Index, r.Graph)
+	r.Duplicates, r.Metrics, r.Conflicts = alike.Clusters, alike.Metrics, alike.Conflicts
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("analyse snapshot: %w", err)
 	}
 	out, err := check.Run(ctx, selected, &check.Input{
-		Snapshot: s, Index: r.Index, Graph: r.Graph, Clusters: r.Duplicates,
+		Snapshot: s, Index: r.Index, Graph: r.Graph, Clusters: r.Duplicates, Metrics: r.Metrics, Conflicts: r.Conflicts,
 		Now: now, Observed: o.Observed, Settings: settings, Ignored: o.Ignored,
-		Workers: o.Workers, Logger: o.Logger,
+		Workers: o.Workers, Logger: o.Logger, Linter: linter,
 	})
 	if err != nil {
 		return nil, err

@@ -53,6 +53,17 @@ func lines(r *analysis.Result, prefixes ...string) []string {
 	return out
 }
 
+// conflicts names the metrics that disagree with their definitions.
+func conflicts(r *analysis.Result) []string {
+	var out []string
+	for _, c := range r.Conflicts {
+		for _, d := range c.Definitions {
+			out = append(out, strings.Join([]string{c.ID, string(c.Kind), c.Name, d.ID, d.Text}, " "))
+		}
+	}
+	return out
+}
+
 // TestSampleCompany analyses one company as servers of several versions answer
 // it: legacy queries up to 0.56, the newer dialect after that.
 func TestSampleCompany(t *testing.T) {
@@ -66,12 +77,15 @@ func TestSampleCompany(t *testing.T) {
 			if first == nil {
 				first = r
 			}
-			same := []string{"BRK", "DUP", "USE001", "USE002", "USE003", "USE005", "DOC002", "SEC"}
+			same := []string{"BRK", "DUP", "MET", "USE001", "USE002", "USE003", "USE005", "DOC002", "SEC"}
 			if diff := cmp.Diff(lines(first, same...), lines(r, same...)); diff != "" {
 				t.Errorf("the findings depend on the version (-0.52 +%s):\n%s", version, diff)
 			}
 			if diff := cmp.Diff(first.Duplicates, r.Duplicates); diff != "" {
 				t.Errorf("the duplicates depend on the version:\n%s", diff)
+			}
+			if diff := cmp.Diff(conflicts(first), conflicts(r)); diff != "" {
+				t.Errorf("the metric conflicts depend on the version:\n%s", diff)
 			}
 			for _, f := range r.Findings {
 				if strings.HasPrefix(f.Check, "BRK") && f.Confidence == finding.Possible && !strings.Contains(f.Message, "click") {
@@ -82,7 +96,7 @@ func TestSampleCompany(t *testing.T) {
 			for _, f := range r.Findings {
 				fired[f.Check] = true
 			}
-			for _, id := range []string{"BRK001", "BRK002", "BRK003", "BRK006", "BRK007", "BRK008", "BRK009", "DUP001", "USE001", "USE002", "USE003", "USE005", "SEC001"} {
+			for _, id := range []string{"BRK001", "BRK002", "BRK003", "BRK006", "BRK007", "BRK008", "BRK009", "DUP001", "DUP004", "DUP005", "DUP006", "MET001", "MET002", "MET003", "MET004", "USE001", "USE002", "USE003", "USE005", "SEC001"} {
 				if !fired[id] {
 					t.Errorf("%s found nothing", id)
 				}

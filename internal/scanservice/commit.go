@@ -8,6 +8,9 @@ import (
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/check"
 	"github.com/metalens/metalens/internal/connection"
+	"github.com/metalens/metalens/internal/lineage"
+	"github.com/metalens/metalens/internal/lineageview"
+	"github.com/metalens/metalens/internal/sqllineage"
 	"github.com/metalens/metalens/internal/store"
 )
 
@@ -19,7 +22,11 @@ func (s *Service) analyse(ctx context.Context, org store.OrgID, j *job, snapshot
 		return nil, err
 	}
 	j.previous = nil // a large instance counts twice else
-	out, err := s.outcome(ctx, snapshot, j.connection.Options, observed, j.ignored)
+	sql, err := s.session(ctx, org, j)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.outcome(ctx, snapshot, j.connection.Options, observed, j.ignored, sql)
 	if err != nil {
 		return nil, err
 	}
@@ -36,15 +43,47 @@ func (s *Service) analyse(ctx context.Context, org store.OrgID, j *job, snapshot
 }
 
 // outcome analyses a snapshot with a connection's check settings.
-func (s *Service) outcome(ctx context.Context, snapshot *catalog.Snapshot, o store.ConnectionOptions, observed check.Observed, ignored map[string]bool) (*Outcome, error) {
+func (s *Service) outcome(ctx context.Context, snapshot *catalog.Snapshot, o store.ConnectionOptions, observed check.Observed, ignored map[string]bool, sql lineage.SQLAnalyzer) (*Outcome, error) {
 	result, err := s.config.Analyze(ctx, snapshot, analysis.Options{
-		Now: snapshot.FinishedAt, Observed: observed, Ignored: ignored, SQL: s.config.SQL, Logger: s.config.Logger,
+		Now: snapshot.FinishedAt, Observed: observed, Ignored: ignored, SQL: sql, Logger: s.config.Logger,
 		Parameters: o.CheckParameters, Enabled: o.EnabledChecks, Disabled: o.DisabledChecks,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("analyse: %w", err)
 	}
 	return &Outcome{Snapshot: snapshot, Analysis: result, Ignored: ignored}, nil
+}
+
+// session prepares the analyzer to take up what the scan before worked out from
+// texts that are still the same.
+func (s *Service) session(ctx context.Context, org store.OrgID, j *job) (lineage.SQLAnalyzer, error) {
+	analyzer, ok := s.config.SQL.(*sqllineage.Analyzer)
+	if !ok {
+		return s.config.SQL, nil
+	}
+	err := s.config.Store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
+		j.parses = analyzer.Session(tx.ParseHasher())
+		return tx.ParseResults(ctx, j.connection.ID, sqllineage.Purpose, func(p store.ParseResult) error {
+			j.parses.Add(p.Hash, p.Body)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("take up parse results: %w", err)
+	}
+	return j.parses, nil
+}
+
+// keepParses stores what the next scan can take up.
+func (j *job) keepParses(ctx context.Context, tx *store.Tx) error {
+	if j.parses == nil {
+		return nil
+	}
+	var fresh []store.ParseResult
+	j.parses.Fresh(func(hash sqllineage.Hash, body []byte) {
+		fresh = append(fresh, store.ParseResult{Hash: hash, Body: body})
+	})
+	return tx.SaveParseResults(ctx, j.connection.ID, sqllineage.Purpose, j.parses.Used, fresh)
 }
 
 // observed tells how long the connection has been watched.
@@ -76,6 +115,12 @@ func (s *Service) commit(ctx context.Context, org store.OrgID, j *job, out *Outc
 		if err != nil {
 			return fmt.Errorf("store snapshot: %w", err)
 		}
+		if err := lineageview.Save(ctx, tx, j.scan.ID, out.Analysis.Index, out.Analysis.Graph); err != nil {
+			return fmt.Errorf("store lineage: %w", err)
+		}
+		if err := j.keepParses(ctx, tx); err != nil {
+			return fmt.Errorf("store parse results: %w", err)
+		}
 		opened, resolved, reopened, err := tx.ApplyFindings(ctx, j.scan.ID, out.Analysis.Findings, out.Analysis.NotEvaluated, now)
 		if err != nil {
 			return fmt.Errorf("store findings: %w", err)
@@ -106,7 +151,7 @@ func (s *Service) commit(ctx context.Context, org store.OrgID, j *job, out *Outc
 		return fmt.Errorf("commit scan %s: %w", j.scan.ID, err)
 	}
 	s.config.Logger.InfoContext(ctx, "scan ended", "scan_id", string(j.scan.ID), "state", string(store.ScanSucceeded),
-		"requests", out.Snapshot.Requests.Total, "findings", len(out.Analysis.Findings))
+		"requests", out.Snapshot.Requests.Total, "findings", len(out.Analysis.Findings), "texts_parsed", j.parses.Parsed())
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/metalens/metalens/internal/connection"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/scan"
+	"github.com/metalens/metalens/internal/sqllineage"
 	"github.com/metalens/metalens/internal/store"
 )
 
@@ -199,6 +200,7 @@ type job struct {
 	latest      store.Scan        // the scan before; zero on the first
 	open        map[string]bool   // fingerprints reported by the scan before
 	ignored     map[string]bool
+	parses      *sqllineage.Session // nil: nothing is kept of what is parsed
 }
 
 type flusher interface {

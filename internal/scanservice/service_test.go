@@ -41,6 +41,7 @@ type bench struct {
 	conn    store.Connection
 	links   *connection.Service
 	service *scanservice.Service
+	config  scanservice.Config
 	queue   *queue
 
 	mu     sync.Mutex
@@ -160,6 +161,7 @@ func newBench(t *testing.T, s setup) *bench {
 	if s.config != nil {
 		s.config(&config)
 	}
+	b.config = config
 	b.service, err = scanservice.New(config)
 	b.must(err)
 	return b
@@ -417,8 +419,22 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 	ctx, shutdown := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- b.service.Run(ctx, b.org, sc.ID) }()
-	for opened := 0; opened < 6; {
+	for opened := 0; opened < 6; time.Sleep(time.Millisecond) {
 		opened = b.fake.RouteCounts()["GET /api/dashboard/:id"]
+	}
+	// A first scan opens dashboards while questions are still arriving.
+	progress, err := b.service.Subscribe(ctx, b.org, sc.ID)
+	b.must(err)
+	for now := range progress {
+		read := 0
+		for _, step := range now.Progress.Steps {
+			if (step.Name == "questions" || step.Name == "archived") && step.State == "done" {
+				read++
+			}
+		}
+		if read == 2 {
+			break
+		}
 	}
 	shutdown()
 	if err := <-done; err == nil {

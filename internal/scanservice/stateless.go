@@ -39,7 +39,7 @@ func (s *Service) Stateless(ctx context.Context, t Target, progress func(store.S
 	if err != nil {
 		return nil, err
 	}
-	return s.outcome(ctx, snapshot, c.Options, check.Observed{}, nil)
+	return s.outcome(ctx, snapshot, c.Options, check.Observed{}, nil, s.config.SQL)
 }
 
 // ExportRequest asks for a report on a serialization or remote-sync folder.
@@ -76,7 +76,7 @@ func (s *Service) Export(ctx context.Context, r ExportRequest, progress func(sto
 	}
 	show("done", n)
 	if r.Connection == "" {
-		return s.outcome(ctx, snapshot, r.Options, check.Observed{}, nil)
+		return s.outcome(ctx, snapshot, r.Options, check.Observed{}, nil, s.config.SQL)
 	}
 	return s.keepExport(ctx, r, snapshot)
 }
