@@ -11,6 +11,7 @@ import (
 
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/finding"
+	"github.com/metalens/metalens/internal/jsonstream"
 )
 
 // Baseline is what an earlier report found: later reports mark what it did not.
@@ -144,7 +145,7 @@ func (b *Baseline) readDocument(dec *json.Decoder) (version *int, ndjson bool, e
 			findings = true
 			err = b.readFindings(dec)
 		default:
-			err = skip(dec)
+			err = jsonstream.Skip(dec)
 		}
 		if err != nil {
 			return nil, false, notABaseline(err, "it is cut off or damaged")
@@ -174,26 +175,6 @@ func (b *Baseline) readFindings(dec *json.Decoder) error {
 	}
 	_, err := dec.Token()
 	return err
-}
-
-// skip passes over one value without keeping it.
-func skip(dec *json.Decoder) error {
-	depth := 0
-	for {
-		token, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		switch token {
-		case json.Delim('{'), json.Delim('['):
-			depth++
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-		if depth == 0 {
-			return nil
-		}
-	}
 }
 
 func checkVersion(version *int) error {

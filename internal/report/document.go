@@ -368,7 +368,7 @@ func (d *document) notEvaluatedReasons() []reasonCount {
 func (d *document) stats() statsEntry {
 	s := statsEntry{
 		Assets: d.counts(), Findings: d.severities(), NotEvaluated: len(d.in.NotEvaluated), Edges: len(d.in.Edges),
-		ColumnEdges: len(d.in.ColumnEdges), Unresolved: len(d.in.Unresolved), Duplicates: len(d.in.Duplicates),
+		ColumnEdges: len(d.in.ColumnEdges), Unresolved: len(d.in.Unresolved), Duplicates: len(d.in.Duplicates), Conflicts: len(d.in.MetricConflicts),
 	}
 	for _, a := range d.assets {
 		if a.IsArchived() {

@@ -170,4 +170,5 @@ type statsEntry struct {
 	ColumnEdges  int                      `json:"column_edges"`
 	Unresolved   int                      `json:"unresolved"`
 	Duplicates   int                      `json:"duplicates"`
+	Conflicts    int                      `json:"metric_conflicts"`
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/metalens/metalens/internal/finding"
 	"github.com/metalens/metalens/internal/lineage"
 	"github.com/metalens/metalens/internal/report"
+	"github.com/metalens/metalens/internal/similar"
 )
 
 // hostile is a name that tries to break out of every format.
@@ -104,9 +105,30 @@ func input() *report.Input {
 			{Asset: question("10"), Reason: "unknown_table", Detail: "sales", Span: &finding.Span{Start: 14, End: 19}},
 			{Asset: question("10"), Reason: "missing_question", Detail: "#99", Target: question("99")},
 		},
-		Duplicates: []report.Duplicate{{
-			ID: "d1", Kind: "exact", Score: 1, Members: []catalog.Ref{question("10"), question("2")}, Keep: question("2"), Reason: "most views",
-		}},
+		Duplicates: []report.Duplicate{
+			{ID: "d1", Kind: "exact", Score: 1, Members: []catalog.Ref{question("10"), question("2")}, Keep: question("2"), Reason: "most views"},
+			{ID: "c2", Kind: "near", Score: 0.874, Members: []catalog.Ref{question("2"), question("10"), question("11")}, Contains: []string{"d1"}, Keep: question("2"), Reason: "most views"},
+		},
+		MetricConflicts: []similar.Conflict{
+			{ID: "m2", Kind: similar.OneDefinition, Name: "Orders paid", Definitions: []similar.Definition{{
+				ID: "f3", Text: "count(*) of orders where orders.status = 'paid'", Names: []string{"Orders paid", hostile}, Sources: []string{table.ID},
+				Uses:       []similar.MetricUse{{Asset: question("2"), Name: "Orders paid"}, {Asset: question("10"), Name: hostile}},
+				ComputedBy: []catalog.Ref{question("2"), question("10")},
+			}}},
+			{ID: "m1", Kind: similar.OneName, Name: "Revenue", Definitions: []similar.Definition{
+				{
+					ID: "f1", Text: "sum(orders.amount)", Names: []string{"Revenue"}, Sources: []string{table.ID}, Trusted: true, Views: 1234,
+					Uses:       []similar.MetricUse{{Asset: catalog.Ref{Kind: catalog.KindMetric, ID: "12"}, Name: "Revenue", ShownOn: []catalog.Ref{board}}},
+					ComputedBy: []catalog.Ref{{Kind: catalog.KindMetric, ID: "12"}, question("2")},
+				},
+				{
+					ID: "f2", Text: "sum(orders.amount) where orders.status = '" + hostile + "'", Names: []string{"revenue"}, Sources: []string{table.ID},
+					Uses:       []similar.MetricUse{{Asset: question("10"), Name: "revenue", Column: "revenue"}},
+					ComputedBy: []catalog.Ref{question("10")},
+					Words:      []string{"adds the filter orders.status = '" + hostile + "'"},
+				},
+			}},
+		},
 		Findings: []finding.Finding{
 			{
 				Check: "USE001", Fingerprint: "f-use-10", Severity: finding.Low, Confidence: finding.Likely, Asset: question("10"),

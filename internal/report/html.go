@@ -45,6 +45,9 @@ type htmlPage struct {
 	Duplicates      []htmlDuplicate
 	DuplicateCount  string
 	MoreDuplicates  string
+	Conflicts       []htmlConflict
+	ConflictCount   string
+	MoreConflicts   string
 	Inventory       []htmlCount
 	Gaps            []htmlGap
 	NotEvaluated    []htmlReason
@@ -135,7 +138,7 @@ func (d *document) htmlPage() htmlPage {
 		Tool: d.in.Tool, Title: Clean(s.Instance.URL), Address: Clean(s.Instance.URL), Instance: Clean(instanceLine(d)),
 		Score: d.in.Health.Score, HasHealth: len(d.in.Health.Families) > 0,
 		FindingCount: group(int64(len(d.findings))), Groups: len(d.findings) > 0, HasBaseline: d.in.Baseline != nil,
-		DuplicateCount: group(int64(len(d.in.Duplicates))), NotEvaluatedAll: len(d.in.NotEvaluated),
+		DuplicateCount: group(int64(len(d.in.Duplicates))), ConflictCount: group(int64(len(d.in.MetricConflicts))), NotEvaluatedAll: len(d.in.NotEvaluated),
 	}
 	if d.in.Connection != "" {
 		p.Title = Clean(d.in.Connection)
@@ -162,12 +165,19 @@ func (d *document) htmlPage() htmlPage {
 			p.Severities = append(p.Severities, htmlCount{string(sev), group(int64(counted[sev]))})
 		}
 	}
-	for dup := range d.duplicates() {
+	for _, dup := range d.duplicatesByKind() {
 		if len(p.Duplicates) == htmlDuplicates {
 			p.MoreDuplicates = "The JSON report lists all " + p.DuplicateCount + " groups."
 			break
 		}
 		p.Duplicates = append(p.Duplicates, d.htmlDuplicate(dup))
+	}
+	for c := range d.conflicts() {
+		if len(p.Conflicts) == htmlDuplicates {
+			p.MoreConflicts = "The JSON report lists all " + p.ConflictCount + "."
+			break
+		}
+		p.Conflicts = append(p.Conflicts, d.htmlConflict(c))
 	}
 	for _, c := range d.inventory() {
 		p.Inventory = append(p.Inventory, htmlCount{kindName(c.Kind, c.N), group(int64(c.N))})
@@ -245,7 +255,7 @@ func (d *document) htmlGroup(g checkGroup, open bool) htmlGroup {
 }
 
 func (d *document) htmlDuplicate(dup Duplicate) htmlDuplicate {
-	out := htmlDuplicate{Keep: d.htmlAsset(dup.Keep), Kind: dup.Kind, Count: plural(len(dup.Members), "copy", "copies"), Reason: Clean(dup.Reason)}
+	out := htmlDuplicate{Keep: d.htmlAsset(dup.Keep), Kind: strings.ToLower(dup.kindWord()), Count: plural(len(dup.Members), "copy", "copies"), Reason: Clean(dup.Reason)}
 	for _, m := range dup.Members {
 		if m != dup.Keep {
 			out.Members = append(out.Members, d.htmlAsset(m))

@@ -89,7 +89,7 @@ func writeJSON(w *bufio.Writer, d *document) error {
 	array(s, ",\n", "unresolved", d.unresolved())
 	s.raw("\n}")
 	array(s, ",\n", "duplicates", d.duplicates())
-	s.member("metric_conflicts", []string{})
+	array(s, ",\n", "metric_conflicts", d.conflicts())
 	array(s, ",\n", "findings", d.findingEntries())
 	array(s, ",\n", "not_evaluated", slices.Values(d.notEvaluated()))
 	s.member("health", d.health())

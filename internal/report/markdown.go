@@ -45,6 +45,8 @@ func writeMarkdown(w *bufio.Writer, d *document) error {
 	p.health(d)
 	p.inventory(d)
 	p.findings(d)
+	p.duplicates(d)
+	p.conflicts(d)
 	p.notEvaluated(d)
 	p.f("---\n%s %s\n", md(d.in.Tool.Name), md(d.in.Tool.Version))
 	return p.err
@@ -155,11 +157,7 @@ func severityWord(g checkGroup) string {
 
 // link writes an asset's name, as a link where it has an address.
 func (d *document) link(r catalog.Ref) string {
-	name := md(d.name(r))
-	if address := safeURL(d.index.URL(r)); address != "" {
-		return "[" + name + "](<" + address + ">)"
-	}
-	return name
+	return MarkdownLink(d.name(r), d.index.URL(r))
 }
 
 func (p *page) notEvaluated(d *document) {

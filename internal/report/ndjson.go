@@ -5,6 +5,7 @@ import (
 
 	"github.com/metalens/metalens/internal/finding"
 	"github.com/metalens/metalens/internal/lineage"
+	"github.com/metalens/metalens/internal/similar"
 )
 
 // record types of the NDJSON format; the first line is always "report".
@@ -15,6 +16,7 @@ const (
 	recordColumnEdge   = "column_edge"
 	recordUnresolved   = "unresolved"
 	recordDuplicate    = "duplicate"
+	recordConflict     = "metric_conflict"
 	recordFinding      = "finding"
 	recordNotEvaluated = "not_evaluated"
 	recordHealth       = "health"
@@ -63,6 +65,12 @@ func writeNDJSON(w *bufio.Writer, d *document) error {
 			Record string `json:"record"`
 			Duplicate
 		}{recordDuplicate, e})
+	}
+	for e := range d.conflicts() {
+		line(struct {
+			Record string `json:"record"`
+			similar.Conflict
+		}{recordConflict, e})
 	}
 	for e := range d.findingEntries() {
 		line(struct {

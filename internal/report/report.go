@@ -16,6 +16,7 @@ import (
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/finding"
 	"github.com/metalens/metalens/internal/lineage"
+	"github.com/metalens/metalens/internal/similar"
 )
 
 // SchemaVersion is the version of the JSON document. It moves only when a
@@ -47,14 +48,15 @@ type Tool struct {
 	Version string `json:"version"`
 }
 
-// Duplicate is a cluster of questions that say the same.
+// Duplicate is a cluster of questions or dashboards that say the same.
 type Duplicate struct {
-	ID      string        `json:"id"`
-	Kind    string        `json:"kind"` // exact, equivalent, near
-	Score   float64       `json:"score"`
-	Members []catalog.Ref `json:"members"`
-	Keep    catalog.Ref   `json:"keep"`
-	Reason  string        `json:"reason"`
+	ID       string        `json:"id"`
+	Kind     string        `json:"kind"` // exact, equivalent, near
+	Score    float64       `json:"score"`
+	Members  []catalog.Ref `json:"members"`
+	Contains []string      `json:"contains,omitempty"` // ids of the stricter clusters inside
+	Keep     catalog.Ref   `json:"keep"`
+	Reason   string        `json:"reason"`
 }
 
 // FamilyInfo names a family of checks for people.
@@ -105,10 +107,11 @@ type Input struct {
 	ColumnEdges []lineage.ColumnEdge
 	Unresolved  []lineage.Unresolved
 
-	Duplicates   []Duplicate
-	Findings     []finding.Finding
-	NotEvaluated []finding.NotEvaluated
-	Health       finding.Health
+	Duplicates      []Duplicate
+	MetricConflicts []similar.Conflict
+	Findings        []finding.Finding
+	NotEvaluated    []finding.NotEvaluated
+	Health          finding.Health
 
 	// Groups says of each check how many assets it judged and whether it fires
 	// on so many that it is shown as one line; may be empty.

@@ -125,7 +125,7 @@ func TestNDJSONIsOneRecordALine(t *testing.T) {
 		}
 		counts[record.Record]++
 	}
-	want := map[string]int{"report": 1, "asset": 20, "edge": 3, "column_edge": 1, "unresolved": 2, "duplicate": 1, "finding": 4, "not_evaluated": 2, "health": 1, "stats": 1}
+	want := map[string]int{"report": 1, "asset": 20, "edge": 3, "column_edge": 1, "unresolved": 2, "duplicate": 2, "metric_conflict": 2, "finding": 4, "not_evaluated": 2, "health": 1, "stats": 1}
 	if diff := cmp.Diff(want, counts); diff != "" {
 		t.Error(diff)
 	}

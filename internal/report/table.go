@@ -157,8 +157,11 @@ func (t *terminal) summary(d *document) {
 	if d.in.Baseline != nil {
 		t.wrap("Baseline", []string{plural(d.newCount(), "new finding", "new findings"), group(int64(d.resolved)) + " resolved"}, ", ")
 	}
-	if n := len(d.in.Duplicates); n > 0 {
-		t.wrap("Duplicates", []string{plural(n, "group", "groups") + " of content that says the same"}, "")
+	if len(d.in.Duplicates) > 0 {
+		t.wrap("Duplicates", d.duplicateKinds(), ", ")
+	}
+	if len(d.in.MetricConflicts) > 0 {
+		t.wrap("Metrics", d.conflictKinds(), ", ")
 	}
 }
 
