@@ -29,6 +29,7 @@ func SampleCompany(now time.Time) *World {
 	b.leftovers()
 	b.dashboards()
 	b.deliveries()
+	b.alike()
 	return w
 }
 
