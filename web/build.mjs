@@ -37,9 +37,10 @@ const manifest = {
 
 const options = {
   absWorkingDir: here,
-  entryPoints: ["src/app.css", "src/app.ts", "src/mark.svg"],
+  entryPoints: ["src/app.css", "src/app.ts", "src/lineage.ts", "src/mark.svg"],
   outdir: out,
   bundle: true,
+  format: "esm",
   minify: true,
   metafile: true,
   sourcemap: false,

@@ -1,13 +1,21 @@
 package web
 
 import (
+	"context"
 	"net/http"
 
+	"github.com/metalens/metalens/internal/catalog"
+	"github.com/metalens/metalens/internal/impact"
+	"github.com/metalens/metalens/internal/store"
 	"github.com/metalens/metalens/internal/web/account"
 	"github.com/metalens/metalens/internal/web/browse"
 	"github.com/metalens/metalens/internal/web/connections"
+	"github.com/metalens/metalens/internal/web/duplicates"
 	"github.com/metalens/metalens/internal/web/egress"
 	"github.com/metalens/metalens/internal/web/findings"
+	"github.com/metalens/metalens/internal/web/impactview"
+	"github.com/metalens/metalens/internal/web/lineageview"
+	"github.com/metalens/metalens/internal/web/metrics"
 	"github.com/metalens/metalens/internal/web/overview"
 	"github.com/metalens/metalens/internal/web/page"
 	"github.com/metalens/metalens/internal/web/scans"
@@ -31,8 +39,12 @@ func routes(cfg Config) []route {
 	scan := scans.New(cfg.Scans, cfg.Changes)
 	found := findings.New(cfg.Findings, cfg.Checks, browse.NewDirectory(cfg.Library), cfg.Overview)
 	home := overview.New(cfg.Overview, cfg.Findings, cfg.Checks, cfg.Scans, cfg.Changes)
-	assets := browse.New(cfg.Library, cfg.History, cfg.Search, cfg.Findings, cfg.Checks)
+	assets := browse.New(cfg.Library, cfg.History, cfg.Search, cfg.Findings, cfg.Checks, copiesOf{cfg.Duplicates})
 	ledger := egress.New(cfg.Ledger)
+	change := impactview.New(cfg.Library)
+	copies := duplicates.New(cfg.Duplicates)
+	figures := metrics.New(cfg.Metrics)
+	graph := lineageview.New(cfg.Library, cfg.Search)
 	return []route{
 		{"GET /{$}", page.Public, first.Home},
 		{"POST /theme", page.Public, theme(cfg.Secure)},
@@ -70,6 +82,25 @@ func routes(cfg Config) []route {
 		{"GET /c/{conn}/not-evaluated", page.Viewer, found.NotEvaluated},
 		{"GET /c/{conn}/catalog", page.Viewer, assets.List},
 		{"GET /c/{conn}/catalog/{kind}/{id}", page.Viewer, assets.Show},
+		{"GET /c/{conn}/lineage", page.Viewer, graph.Start},
+		{"GET /c/{conn}/lineage/{kind}/{id}", page.Viewer, graph.Show},
+		{"GET /c/{conn}/lineage/{kind}/{id}/graph", page.Viewer, graph.Graph},
+		{"GET /c/{conn}/impact", page.Viewer, change.Show},
+		{"GET /c/{conn}/impact.csv", page.Viewer, change.Export(impact.FormatCSV)},
+		{"GET /c/{conn}/impact.md", page.Viewer, change.Export(impact.FormatMarkdown)},
+		{"GET /c/{conn}/impact/suggest", page.Viewer, change.Suggest},
+		{"GET /c/{conn}/impact/migration", page.Viewer, change.Migration},
+		{"POST /c/{conn}/impact/migration", page.Viewer, change.Migration},
+		{"POST /c/{conn}/impact/migration.csv", page.Viewer, change.ExportMigration(impact.FormatCSV)},
+		{"POST /c/{conn}/impact/migration.md", page.Viewer, change.ExportMigration(impact.FormatMarkdown)},
+		{"GET /c/{conn}/duplicates", page.Viewer, copies.List},
+		{"GET /c/{conn}/duplicates.csv", page.Viewer, copies.Export(duplicates.CSV)},
+		{"GET /c/{conn}/duplicates.md", page.Viewer, copies.Export(duplicates.Markdown)},
+		{"GET /c/{conn}/duplicates/{id}", page.Viewer, copies.Show},
+		{"GET /c/{conn}/duplicates/{id}/members.csv", page.Viewer, copies.ExportOne(duplicates.CSV)},
+		{"GET /c/{conn}/duplicates/{id}/members.md", page.Viewer, copies.ExportOne(duplicates.Markdown)},
+		{"GET /c/{conn}/metrics", page.Viewer, figures.List},
+		{"GET /c/{conn}/metrics/{id}", page.Viewer, figures.Show},
 		{"GET /c/{conn}/scans", page.Viewer, scan.List},
 		{"POST /c/{conn}/scans", page.Editor, scan.Start},
 		{"GET /c/{conn}/scans/{scan}", page.Viewer, scan.Show},
@@ -77,6 +108,18 @@ func routes(cfg Config) []route {
 		{"GET /c/{conn}/scans/{scan}/events", page.Viewer, scan.Events},
 		{"GET /c/{conn}/egress", page.Viewer, ledger.List},
 	}
+}
+
+// copiesOf implements [browse.Copies] over the duplicates page's service.
+type copiesOf struct{ service duplicates.Service }
+
+func (c copiesOf) CopiesOf(ctx context.Context, org store.OrgID, conn store.ConnectionID, r catalog.Ref) (id string, ok bool, err error) {
+	content, err := c.service.Duplicates(ctx, org, conn)
+	if err != nil {
+		return "", false, err
+	}
+	id, ok = content.Of(r)
+	return id, ok, nil
 }
 
 // theme keeps the colour scheme in a cookie and goes back.

@@ -17,8 +17,10 @@ import (
 	"github.com/metalens/metalens/internal/web/assets"
 	"github.com/metalens/metalens/internal/web/browse"
 	"github.com/metalens/metalens/internal/web/connections"
+	"github.com/metalens/metalens/internal/web/duplicates"
 	"github.com/metalens/metalens/internal/web/egress"
 	"github.com/metalens/metalens/internal/web/findings"
+	"github.com/metalens/metalens/internal/web/metrics"
 	"github.com/metalens/metalens/internal/web/overview"
 	"github.com/metalens/metalens/internal/web/page"
 	"github.com/metalens/metalens/internal/web/scans"
@@ -38,6 +40,8 @@ type Config struct {
 	Library     browse.Library
 	History     browse.History
 	Search      browse.Search
+	Duplicates  duplicates.Service
+	Metrics     metrics.Service
 	Ledger      egress.Ledger
 	Sample      setup.Sample // nil: the sample company is not offered
 
@@ -84,6 +88,10 @@ func (c *Config) validate() error {
 		return missing("History")
 	case c.Search == nil:
 		return missing("Search")
+	case c.Duplicates == nil:
+		return missing("Duplicates")
+	case c.Metrics == nil:
+		return missing("Metrics")
 	case c.Ledger == nil:
 		return missing("Ledger")
 	case !c.Loopback && len(c.Hosts) == 0:

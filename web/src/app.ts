@@ -4,6 +4,7 @@ import htmx from "htmx.org";
 import { startKeyboard } from "./keyboard";
 import { startLists } from "./lists";
 import { startMenus } from "./menus";
+import { startPicker } from "./picker";
 import { startScan } from "./scan";
 import { startThemes } from "./theme";
 import { localTimes } from "./times";
@@ -20,6 +21,7 @@ function refresh(root: ParentNode): void {
 refresh(document);
 startKeyboard();
 startMenus();
+startPicker();
 startScan();
 startThemes();
 

@@ -34,7 +34,11 @@ export function openDialog(id: string): void {
 
 async function copySQL(button: HTMLElement): Promise<void> {
   const lines = button.parentElement?.querySelectorAll(".line") ?? [];
-  const text = Array.from(lines, (line) => line.textContent ?? "").join("\n");
+  const text = Array.from(lines, (line) => {
+    const copy = line.cloneNode(true) as Element;
+    for (const extra of copy.querySelectorAll("[data-extra]")) extra.remove(); // notes of ours
+    return copy.textContent ?? "";
+  }).join("\n");
   try {
     await navigator.clipboard.writeText(text);
     toast("Copied.");

@@ -19,6 +19,7 @@ import (
 	"github.com/metalens/metalens/internal/store"
 	"github.com/metalens/metalens/internal/web/findings"
 	"github.com/metalens/metalens/internal/web/page"
+	"github.com/metalens/metalens/internal/web/sqlview"
 	"github.com/metalens/metalens/internal/web/ui"
 )
 
@@ -34,11 +35,38 @@ type Handlers struct {
 	finder   Search
 	findings Findings
 	checks   findings.Checks
+	copies   Copies
+}
+
+// Copies finds the duplicates that an asset belongs to.
+type Copies interface {
+	// CopiesOf returns the id of the cluster that holds an asset; ok is false
+	// when none does.
+	CopiesOf(ctx context.Context, org store.OrgID, conn store.ConnectionID, r catalog.Ref) (id string, ok bool, err error)
 }
 
 // New returns the handlers.
-func New(library Library, history History, finder Search, found Findings, checks findings.Checks) *Handlers {
-	return &Handlers{library: library, history: history, finder: finder, findings: found, checks: checks}
+func New(library Library, history History, finder Search, found Findings, checks findings.Checks, copies Copies) *Handlers {
+	return &Handlers{library: library, history: history, finder: finder, findings: found, checks: checks, copies: copies}
+}
+
+// copiesWait is how long a page waits for the comparison of all content, which
+// goes on without it.
+const copiesWait = 30 * time.Millisecond
+
+// copiesOf is the address of the duplicates an asset belongs to; empty where
+// there are none or nobody knows yet.
+func (h *Handlers) copiesOf(q *page.Request, r catalog.Ref) string {
+	if !r.Kind.IsCard() && r.Kind != catalog.KindDashboard {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(q.Context(), copiesWait)
+	defer cancel()
+	id, ok, err := h.copies.CopiesOf(ctx, q.Org(), q.Conn.ID, r)
+	if err != nil || !ok {
+		return "" // the page is about more than that
+	}
+	return q.Base() + "/duplicates/" + ui.EscapeID(id)
 }
 
 type tab struct {
@@ -125,7 +153,16 @@ type assetView struct {
 	ColumnsText string // why there are none
 	Cards       []card
 	CardsText   string
-	Uses        []reference
+	Text        sqlview.Text
+	TagChips    []tagChip
+	Marked      []marked // findings about places of the SQL
+	Gaps        []gap
+	Skipped     string // why names of the SQL are not linked
+	LinksCut    bool
+	Query       *queryView // of the query builder
+	HasLineage  bool
+	Lineage     compact
+	Copies      string // address of the duplicates it belongs to
 	UsedBy      []reference
 	Findings    []finds
 	FindingsAll string // address of all of them
@@ -172,7 +209,7 @@ func (h *Handlers) head(q *page.Request, view *View, a catalog.Asset) assetView 
 	href := func(p place) string { return ui.Address(q.Base()+"/catalog", url.Values{"in": {p.String()}}) }
 	v := assetView{
 		Base: q.Base(), Ref: r, Name: a.Title(), External: x.URL(r), Archived: a.IsArchived(), Views: u.Views, Used: u.LastUsedAt, Now: q.Now,
-		SQL: sqlOf(a), Uses: references(view, view.Graph.Sources(r), false), UsedBy: references(view, view.Graph.Users(r), true),
+		SQL: sqlOf(a), UsedBy: references(view, view.Graph.Users(r), true), HasLineage: ui.HasLineage(r.Kind),
 	}
 	if c := a.InCollection(); c != "" {
 		v.Path = crumbs(x, c, href)
@@ -362,7 +399,7 @@ func references(view *View, edges []lineage.Edge, downstream bool) []reference {
 			}
 			list = append(list, ref)
 		}
-		if way := viaWords(e.Via); !slices.Contains(list[i].Ways, way) {
+		if way := ui.ViaName(string(e.Via)); !slices.Contains(list[i].Ways, way) {
 			list[i].Ways = append(list[i].Ways, way)
 		}
 		if e.Confidence != finding.Certain {
@@ -390,22 +427,6 @@ func pathOf(x *catalog.Index, a catalog.Asset) string {
 		return name
 	}
 	return x.CollectionPath(a.InCollection())
-}
-
-func viaWords(v lineage.Via) string {
-	switch v {
-	case lineage.ViaSourceCard:
-		return "built on it"
-	case lineage.ViaCardReference:
-		return "reference in SQL"
-	case lineage.ViaDashcard:
-		return "card on a dashboard"
-	case lineage.ViaSeries:
-		return "series of a chart"
-	case lineage.ViaParameterSource:
-		return "values of a filter"
-	}
-	return strings.ReplaceAll(string(v), "_", " ")
 }
 
 // factsOf lists what is known about an asset in words.
@@ -556,7 +577,15 @@ func (h *Handlers) fill(q *page.Request, view *View, a catalog.Asset, v *assetVi
 		})
 	}
 	v.tabs(a, total, q.R.URL.Query().Get("tab"))
+	v.Copies = h.copiesOf(q, v.Ref)
 	switch v.Tab {
+	case "summary", "sql":
+		v.text(q.Context(), view, records)
+		if v.SQL == "" && v.JSON != "" {
+			v.Query = queryOf(view, v.Base, a)
+		}
+	case "lineage":
+		v.Lineage = compactOf(view, v.Base, v.Ref)
 	case "usage":
 		points, err := h.history.UsageSeries(q.Context(), q.Org(), q.Conn.ID, v.Ref)
 		if err != nil {
@@ -596,12 +625,15 @@ func (v *assetView) tabs(a catalog.Asset, found int, chosen string) {
 	switch a.(type) {
 	case *catalog.Group, *catalog.Person:
 	default:
-		add("uses", "Uses", len(v.Uses))
+		add("lineage", "Lineage", -1)
 		add("used-by", "Used by", len(v.UsedBy))
 	}
 	add("history", "History", -1)
 	add("findings", "Findings", found)
 	v.Tab = "summary"
+	if chosen == "uses" { // what the tab was called once
+		chosen = "lineage"
+	}
 	for i := range v.Tabs {
 		t := &v.Tabs[i]
 		t.Href = ui.AssetPath(v.Base, v.Ref)

@@ -61,6 +61,9 @@ func (d *Directory) AssetSQL(ctx context.Context, org store.OrgID, conn store.Co
 	return sqlOf(view.Index.Asset(r)), nil
 }
 
+// SQLOf returns the SQL of an asset; empty for one without.
+func SQLOf(a catalog.Asset) string { return sqlOf(a) }
+
 func sqlOf(a catalog.Asset) string {
 	switch a := a.(type) {
 	case *catalog.Question:

@@ -4,26 +4,34 @@ package browse
 
 import (
 	"context"
+	"net/url"
 	"time"
 
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/lineage"
+	"github.com/metalens/metalens/internal/sqllineage"
 	"github.com/metalens/metalens/internal/store"
+	"github.com/metalens/metalens/internal/web/ui"
 )
-
-// Graph answers who uses what, one step away.
-type Graph interface {
-	// Sources lists the edges that end at an asset: what it is made from.
-	Sources(r catalog.Ref) []lineage.Edge
-	// Users lists the edges that start at an asset: what is made from it.
-	Users(r catalog.Ref) []lineage.Edge
-}
 
 // View is the last succeeded scan of a connection, ready to look things up.
 type View struct {
 	Scan  store.Scan
 	Index *catalog.Index
-	Graph Graph // never nil
+	Graph *lineage.Graph    // never nil
+	Texts *sqllineage.Texts // never nil
+}
+
+// Name names an asset or a column; ok is false when the scan does not know it.
+func (v *View) Name(r catalog.Ref) (name string, ok bool) { return nameOf(v.Index, r) }
+
+// Path says where an asset lies: its collection, or database and schema.
+func (v *View) Path(a catalog.Asset) string { return pathOf(v.Index, a) }
+
+// ImpactPath returns the path of what breaks when an asset changes, below a
+// connection's base.
+func ImpactPath(base string, r catalog.Ref) string {
+	return ui.Address(base+"/impact", url.Values{"ref": {r.String()}})
 }
 
 // Library keeps the views.

@@ -230,6 +230,11 @@ type Option func(*ui.Frame)
 // Wide lets the content use the whole width.
 func Wide() Option { return func(f *ui.Frame) { f.Wide = true } }
 
+// Script loads a further script bundle, by its plain name.
+func Script(name string) Option {
+	return func(f *ui.Frame) { f.Scripts = append(f.Scripts, name) }
+}
+
 // Searched puts a text into the search field.
 func Searched(text string) Option { return func(f *ui.Frame) { f.Search = text } }
 
@@ -242,6 +247,18 @@ func (q *Request) Render(status int, c templ.Component) error {
 	q.W.Header().Set("Content-Type", "text/html; charset=utf-8")
 	q.W.WriteHeader(status)
 	_, _ = b.WriteTo(q.W) // the reader may have gone; nobody is left to tell
+	return nil
+}
+
+// Download answers with a file to keep. The name is ours, never somebody else's
+// text; media is its type.
+func (q *Request) Download(name, media string, data []byte) error {
+	h := q.W.Header()
+	h.Set("Content-Type", media)
+	h.Set("Content-Disposition", "attachment; filename="+strconv.Quote(name))
+	h.Set("Content-Length", strconv.Itoa(len(data)))
+	q.W.WriteHeader(http.StatusOK)
+	_, _ = q.W.Write(data) // the reader may have gone; nobody is left to tell
 	return nil
 }
 
@@ -457,6 +474,15 @@ func (q *Request) RetryAfter(d time.Duration) {
 
 // Refresh makes browsers without scripts load the page again after some seconds.
 func Refresh(seconds int) Option { return func(f *ui.Frame) { f.Refresh = seconds } }
+
+// Patience returns a context for work that a page waits for, and a function that
+// says whether that has taken too long to go on waiting. cancel must be called.
+func (q *Request) Patience(wait time.Duration) (ctx context.Context, cancel func(), tired func(error) bool) {
+	ctx, cancel = context.WithTimeout(q.Context(), wait)
+	return ctx, cancel, func(err error) bool {
+		return errors.Is(err, context.DeadlineExceeded) && q.Context().Err() == nil
+	}
+}
 
 // Clock returns the time now; [Request.Now] stands still at the request's start.
 func (q *Request) Clock() time.Time { return q.site.cfg.Now().UTC() }

@@ -3,6 +3,7 @@ package sqlview
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -67,8 +68,10 @@ func FuzzLex(f *testing.F) {
 
 func joined(l line) string {
 	var b strings.Builder
-	for _, r := range l.runs {
-		b.WriteString(r.text)
+	for _, p := range l.pieces {
+		for _, r := range p.runs {
+			b.WriteString(r.text)
+		}
 	}
 	return b.String()
 }
@@ -76,7 +79,7 @@ func joined(l line) string {
 func TestLinesKeepTheTextAndMarkTheEvidence(t *testing.T) {
 	sql := "SELECT *\r\nFROM lost\n\nWHERE a = 'x\ny'"
 	at := strings.Index(sql, "lost")
-	got, cut := lines(sql, []finding.Span{{Start: at, End: at + 4}, {Start: 900, End: 950}})
+	got, cut := lines(Text{SQL: sql, Marks: []Mark{{Span: finding.Span{Start: at, End: at + 4}}, {Span: finding.Span{Start: 900, End: 950}}}})
 	if cut {
 		t.Error("a short text is cut")
 	}
@@ -84,9 +87,11 @@ func TestLinesKeepTheTextAndMarkTheEvidence(t *testing.T) {
 	marked := ""
 	for _, l := range got {
 		all = append(all, joined(l))
-		for _, r := range l.runs {
-			if r.marked {
-				marked += r.text
+		for _, p := range l.pieces {
+			for _, r := range p.runs {
+				if p.mark != nil {
+					marked += r.text
+				}
 			}
 		}
 	}
@@ -96,14 +101,97 @@ func TestLinesKeepTheTextAndMarkTheEvidence(t *testing.T) {
 	if marked != "lost" {
 		t.Errorf("marked %q", marked)
 	}
-	if _, cut := lines(strings.Repeat("x", maxShown+1), nil); !cut {
+	if _, cut := lines(Text{SQL: strings.Repeat("x", maxShown+1)}); !cut {
 		t.Error("a huge text is not cut")
 	}
 }
 
 func TestHiddenCharactersBecomeVisible(t *testing.T) {
-	got, _ := lines("a\u202eb\u200bc\td", nil)
+	got, _ := lines(Text{SQL: "a\u202eb\u200bc\td"})
 	if s := joined(got[0]); s != "a⟨U+202E⟩b⟨U+200B⟩c\td" {
 		t.Errorf("%q", s)
 	}
+}
+
+// pieces writes a text with what is known of each place: [link:text], <mark:text>.
+func pieces(t Text) string {
+	var b strings.Builder
+	list, _ := lines(t)
+	for i, l := range list {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		for _, p := range l.pieces {
+			text := ""
+			for _, r := range p.runs {
+				text += r.text
+			}
+			if p.link != nil {
+				text = "[" + p.link.Href + ":" + text + "]"
+			}
+			if p.mark != nil {
+				text = "<" + p.mark.Title + ":" + text + ">"
+			}
+			if p.ends {
+				text += "!"
+			}
+			b.WriteString(text)
+		}
+	}
+	return b.String()
+}
+
+func TestLinksAndMarks(t *testing.T) {
+	sql := "SELECT o.total\nFROM a.orders o"
+	at := func(text string) finding.Span {
+		i := strings.Index(sql, text)
+		return finding.Span{Start: i, End: i + len(text)}
+	}
+	link := func(text, href string) Link { return Link{Span: at(text), Href: href} }
+	mark := func(text, title string) Mark { return Mark{Span: at(text), Title: title} }
+	for name, tc := range map[string]struct {
+		text Text
+		want string
+	}{
+		"plain":                  {Text{SQL: sql}, sql},
+		"a link of three tokens": {Text{SQL: sql, Links: []Link{link("o.total", "c")}}, "SELECT [c:o.total]\nFROM a.orders o"},
+		"in any order":           {Text{SQL: sql, Links: []Link{link("a.orders", "t"), link("o.total", "c")}}, "SELECT [c:o.total]\nFROM [t:a.orders] o"},
+		"a mark over lines":      {Text{SQL: sql, Marks: []Mark{mark("total\nFROM", "m")}}, "SELECT o.<m:total>\n<m:FROM>! a.orders o"},
+		"a mark inside a link":   {Text{SQL: sql, Links: []Link{link("o.total", "c")}, Marks: []Mark{mark("total", "m")}}, "SELECT [c:o.]<m:[c:total]>!\nFROM a.orders o"},
+		"overlapping marks":      {Text{SQL: sql, Marks: []Mark{mark("a.orders", "x"), mark("orders o", "y")}}, "SELECT o.total\nFROM <x:a.><y:orders o>!"},
+		"beyond the end":         {Text{SQL: sql, Links: []Link{{Span: finding.Span{Start: 28, End: 99}, Href: "e"}, {Span: finding.Span{Start: 200, End: 300}}}}, "SELECT o.total\nFROM a.orders[e: o]"},
+		"an empty span":          {Text{SQL: sql, Links: []Link{{Span: finding.Span{Start: 3, End: 3}}}}, sql},
+	} {
+		if diff := cmp.Diff(tc.want, pieces(tc.text)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// FuzzLinks proves that no link or mark changes what is read.
+func FuzzLinks(f *testing.F) {
+	f.Add("select a.b from c\n-- x", 0, 5, 7, 12)
+	f.Fuzz(func(t *testing.T, sql string, a, b, c, d int) {
+		text := Text{SQL: sql, Links: []Link{{Span: finding.Span{Start: a, End: b}}}, Marks: []Mark{{Span: finding.Span{Start: c, End: d}}, {Span: finding.Span{Start: a, End: d}}}}
+		plain, _ := lines(Text{SQL: sql})
+		got, _ := lines(text)
+		if len(plain) != len(got) {
+			t.Fatalf("%d lines, want %d", len(got), len(plain))
+		}
+		for i := range got {
+			if strings.ToValidUTF8(joined(got[i]), "") != strings.ToValidUTF8(joined(plain[i]), "") && utf8.ValidString(sql) && onRune(sql, a, b, c, d) {
+				t.Fatalf("line %d: %q, want %q", i, joined(got[i]), joined(plain[i]))
+			}
+		}
+	})
+}
+
+// onRune reports whether offsets fall between characters, and none before a \r.
+func onRune(s string, offsets ...int) bool {
+	for _, o := range offsets {
+		if o > 0 && o < len(s) && (!utf8.RuneStart(s[o]) || s[o-1] == '\r') {
+			return false
+		}
+	}
+	return true
 }

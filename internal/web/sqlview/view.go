@@ -6,23 +6,18 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/metalens/metalens/internal/finding"
 	"github.com/metalens/metalens/internal/web/ui"
 )
 
-// maxShown is how much of a text is shown; the whole stays in Metabase.
-const maxShown = 200_000
-
 type run struct {
-	class  class
-	text   string
-	marked bool
+	class class
+	text  string
 }
 
 // line is one line of a text; a zero number stands for lines left out.
 type line struct {
 	number int
-	runs   []run
+	pieces []piece
 }
 
 // digits writes the number as the margin shows it.
@@ -34,33 +29,58 @@ func (l line) digits() string {
 }
 
 func (l line) marked() bool {
-	return slices.ContainsFunc(l.runs, func(r run) bool { return r.marked })
+	return slices.ContainsFunc(l.pieces, func(p piece) bool { return p.mark != nil })
+}
+
+// add puts a run behind the last one, into the same piece where nothing changes.
+func (l *line) add(r run, link *Link, mark *Mark) {
+	if n := len(l.pieces); n > 0 && l.pieces[n-1].link == link && l.pieces[n-1].mark == mark {
+		l.pieces[n-1].runs = append(l.pieces[n-1].runs, r)
+		return
+	}
+	l.pieces = append(l.pieces, piece{runs: []run{r}, link: link, mark: mark})
 }
 
 // lines cuts a text into highlighted lines.
-func lines(sql string, spans []finding.Span) (out []line, cut bool) {
+func lines(t Text) (out []line, cut bool) {
+	sql := t.SQL
 	if len(sql) > maxShown {
 		sql, cut = strings.ToValidUTF8(sql[:maxShown], ""), true
 	}
+	known := newAnnotations(t)
 	current := line{number: 1}
-	for _, t := range lex(sql) {
-		for from := t.start; from < t.end; {
-			to, marked := edge(spans, from, t.end)
-			parts := strings.Split(sql[from:to], "\n")
-			for i, part := range parts {
+	for n, token := range lex(sql) {
+		if n > maxColoured {
+			token.class = plain
+		}
+		if current.number > maxLines {
+			return out, true
+		}
+		for from := token.start; from < token.end; {
+			link, mark, to := known.at(from, token.end)
+			for i, part := range strings.Split(sql[from:to], "\n") {
 				if i > 0 {
 					out = append(out, current)
 					current = line{number: current.number + 1}
 				}
 				if part = visible(part); part != "" {
-					current.runs = append(current.runs, run{t.class, part, marked})
+					current.add(run{token.class, part}, link, mark)
 				}
+			}
+			if n := len(current.pieces); n > 0 && mark != nil && mark.Span.End == to && current.pieces[n-1].mark == mark {
+				current.pieces[n-1].ends = true
 			}
 			from = to
 		}
 	}
 	return append(out, current), cut
 }
+
+// maxLines is how many lines are shown, more or less: a token is not cut.
+const maxLines = 6_000
+
+// maxColoured is how many tokens are coloured; a text beyond is a list of values.
+const maxColoured = 15_000
 
 // beside is how many lines stand around marked ones in an excerpt.
 const beside = 3
@@ -83,21 +103,6 @@ func excerpt(all []line) []line {
 		}
 	}
 	return out
-}
-
-// edge returns how far from one position nothing begins or ends to be marked.
-func edge(spans []finding.Span, from, end int) (to int, marked bool) {
-	to = end
-	for _, s := range spans {
-		switch {
-		case s.Start <= from && from < s.End:
-			marked = true
-			to = min(to, s.End)
-		case s.Start > from:
-			to = min(to, s.Start)
-		}
-	}
-	return to, marked
 }
 
 // visible writes characters that would hide or reorder the text by their number,
@@ -129,7 +134,7 @@ func plainLines(text string) []line {
 	}
 	var list []line
 	for part := range strings.SplitSeq(text, "\n") {
-		list = append(list, line{number: len(list) + 1, runs: []run{{text: visible(part)}}})
+		list = append(list, line{number: len(list) + 1, pieces: []piece{{runs: []run{{text: visible(part)}}}}})
 	}
 	return list
 }

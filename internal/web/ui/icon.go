@@ -14,6 +14,14 @@ func iconPath(name string) string {
 		return "M8 2.2 14 13H2zM8 6.4v3M8 11.2v.1"
 	case "catalog":
 		return "M2.5 3.5h4v4h-4zM9.5 3.5h4v4h-4zM2.5 10h4v3.5h-4zM9.5 10h4v3.5h-4z"
+	case "lineage":
+		return "M2 6h4v4H2zM10 2.500h4v4h-4zM10 9.500h4v4h-4zM6 8h2M8 4.500v7M8 4.500h2M8 11.500h2"
+	case "impact":
+		return "M8 8.900a.9.9 0 1 0 0-1.800.9.9 0 0 0 0 1.800zM8 11.500a3.500 3.500 0 1 0 0-7 3.500 3.500 0 0 0 0 7zM8 1.500v1M8 13.500v1M1.500 8h1M13.500 8h1"
+	case "duplicates":
+		return "M5.500 5.500h8v8h-8zM10.500 5.500v-3h-8v8h3"
+	case "metrics":
+		return "M3 13h10M3 10.500 6.500 7l2.500 2.500L13.500 4M10.500 4h3v3"
 	case "scans":
 		return "M13.5 8a5.5 5.5 0 1 1-1.6-3.9M13.5 2v3h-3"
 	case "egress":
