@@ -29,6 +29,8 @@ type commands struct {
 	Setting configCommand  `cmd:"" name:"config" help:"Look at the settings."`
 	User    userCommand    `cmd:"" help:"Look after accounts."`
 	SQL     sqlCommand     `cmd:"" name:"sql" help:"Read SQL without a Metabase: what it uses and yields, and its normal form."`
+	Impact  impactCommand  `cmd:"" help:"Say what the change of a table, a column or a piece of content breaks: by name, by a migration, or by two dbt manifests."`
+	Diff    diffCommand    `cmd:"" help:"Say what differs between two scans, reports or export folders."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

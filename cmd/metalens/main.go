@@ -40,12 +40,13 @@ func start() int {
 	if width, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
 		env.Width = width
 	}
-	if len(os.Args) > 1 && os.Args[1] == "scan" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(scanMemory)
+	if len(os.Args) > 1 && (os.Args[1] == "scan" || os.Args[1] == "impact") && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softMemory)
 	}
 	return run(ctx, env, os.Args[1:])
 }
 
-// scanMemory is the memory beyond which a scan collects garbage more eagerly: it
-// often runs beside other things. It is no hard limit.
-const scanMemory = 220 << 20
+// softMemory is the memory in bytes beyond which a scan or the impact of a change
+// collects garbage more eagerly: they often run beside other things. It is no hard
+// limit.
+const softMemory = 200 << 20

@@ -34,6 +34,7 @@ type coreOptions struct {
 	command string
 	wait    time.Duration // for the lock
 	policy  outbound.Policy
+	reads   bool // nothing is written: works beside a process that holds the lock
 }
 
 // quietly lowers the log of commands that talk to a person to warnings, unless
@@ -58,23 +59,39 @@ func open(ctx context.Context, env Env, cfg config.Config, o coreOptions) (c *co
 	if c.dir, err = datadir.Open(cfg.Data); err != nil {
 		return c, err
 	}
+	if o.reads {
+		switch err := c.openStore(ctx, true); {
+		case err == nil:
+			return c.withServices(o), nil
+		case errs.CodeOf(err) != "schema_older":
+			return c, err
+		}
+	}
 	if cfg.DatabaseURL.IsZero() {
 		if c.lock, err = c.dir.Lock(ctx, datadir.LockOptions{Command: o.command, Wait: o.wait, Now: env.Now}); err != nil {
 			return c, err
 		}
 	}
-	keyset, err := openKeys(cfg, c.dir)
-	if err != nil {
+	if err := c.openStore(ctx, false); err != nil {
 		return c, err
+	}
+	return c.withServices(o), nil
+}
+
+func (c *core) openStore(ctx context.Context, readOnly bool) error {
+	keyset, err := openKeys(c.config, c.dir)
+	if err != nil {
+		return err
 	}
 	c.store, err = store.Open(ctx, store.Config{
-		Dir: c.dir.Path(), DatabaseURL: cfg.DatabaseURL, AdminURL: cfg.AdminDatabaseURL, Keys: keyset, Now: env.Now, Logger: c.log,
+		Dir: c.dir.Path(), DatabaseURL: c.config.DatabaseURL, AdminURL: c.config.AdminDatabaseURL, Keys: keyset, ReadOnly: readOnly, Now: c.env.Now, Logger: c.log,
 	})
-	if err != nil {
-		return c, err
-	}
-	c.connections = connection.New(connection.Config{Store: c.store, Opener: opener(env, cfg, o.policy, c.log), Now: env.Now, Logger: c.log})
-	return c, nil
+	return err
+}
+
+func (c *core) withServices(o coreOptions) *core {
+	c.connections = connection.New(connection.Config{Store: c.store, Opener: opener(c.env, c.config, o.policy, c.log), Now: c.env.Now, Logger: c.log})
+	return c
 }
 
 // Close releases everything that open took, in reverse.
@@ -132,25 +149,37 @@ func servePolicy(cfg config.Config, listen netip.AddrPort) outbound.Policy {
 // there is none yet.
 func (c *core) organization(ctx context.Context) (store.OrgID, error) {
 	var id store.OrgID
-	err := c.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
-		list, err := tx.Organizations(ctx)
-		if err != nil {
-			return err
-		}
-		switch len(list) {
-		case 0:
+	err := c.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) (err error) {
+		id, err = onlyOrganization(ctx, tx)
+		return err
+	})
+	if err == nil && id == "" {
+		err = c.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
+			if id, err = onlyOrganization(ctx, tx); err != nil || id != "" {
+				return err
+			}
 			made, err := tx.InsertOrganization(ctx, store.Organization{Name: "My organization", CreatedAt: c.env.Now().UTC()})
 			id = made.ID
 			return err
-		case 1:
-			id = list[0].ID
-			return nil
-		}
-		return errs.New(errs.Invalid, "several_organizations", "This database holds several organizations.",
-			"Start scans from the pages, or scan with --stateless.")
-	})
+		})
+	}
 	if err != nil {
 		return "", fmt.Errorf("find the organization: %w", err)
 	}
 	return id, nil
+}
+
+// onlyOrganization is empty where there is none yet.
+func onlyOrganization(ctx context.Context, tx *store.SystemTx) (store.OrgID, error) {
+	list, err := tx.Organizations(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case len(list) == 0:
+		return "", nil
+	case len(list) > 1:
+		return "", errs.New(errs.Invalid, "several_organizations", "This database holds several organizations.",
+			"Start scans from the pages, or scan with --stateless.")
+	}
+	return list[0].ID, nil
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/lineage"
+	"github.com/metalens/metalens/internal/lineageview"
+	"github.com/metalens/metalens/internal/sqllineage"
 	"github.com/metalens/metalens/internal/store"
 	"github.com/metalens/metalens/internal/web/browse"
 )
@@ -23,10 +25,10 @@ const libraryAssets = 150_000
 // to look things up. Loads outlive the reader who began them, since others wait
 // for the same one; close ends them.
 type library struct {
-	store *store.Store
-	sql   lineage.SQLAnalyzer
-	log   *slog.Logger
-	load  singleflight.Group
+	store  *store.Store
+	graphs *lineageview.Loader
+	log    *slog.Logger
+	load   singleflight.Group
 
 	life context.Context //nolint:containedctx // of loads, which belong to no request
 	end  context.CancelFunc
@@ -37,7 +39,7 @@ type library struct {
 }
 
 func newLibrary(ctx context.Context, s *store.Store, sql lineage.SQLAnalyzer, log *slog.Logger) *library {
-	l := &library{store: s, sql: sql, log: log}
+	l := &library{store: s, graphs: lineageview.New(lineageview.Config{Store: s, SQL: sql}), log: log}
 	l.life, l.end = context.WithCancel(context.WithoutCancel(ctx))
 	return l
 }
@@ -106,11 +108,12 @@ func (l *library) read(ctx context.Context, org store.OrgID, latest store.Scan) 
 		return nil, err
 	}
 	index := catalog.NewIndex(snapshot)
-	var options []lineage.Option
-	if l.sql != nil {
-		options = append(options, lineage.WithSQL(l.sql))
+	// The scan has stored its graph: native queries are not parsed again.
+	graph, err := l.graphs.Graph(ctx, org, latest, index)
+	if err != nil {
+		return nil, err
 	}
-	view := &browse.View{Scan: latest, Index: index, Graph: lineage.Build(ctx, index, options...)}
+	view := &browse.View{Scan: latest, Index: index, Graph: graph, Texts: sqllineage.NewTexts(index)} //nolint:contextcheck // it outlives the request that made it
 	n := 0
 	for range snapshot.All() {
 		n++
@@ -132,6 +135,13 @@ func (l *library) cached(scan store.ScanID) *browse.View {
 	k := l.views[i]
 	l.views = append(slices.Delete(l.views, i, i+1), k)
 	return k.view
+}
+
+// holds reports whether a view is still kept.
+func (l *library) holds(view *browse.View) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.views, func(k kept) bool { return k.view == view })
 }
 
 // keep adds a view, drops older ones of the same connection and then those that

@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"slices"
 
 	"github.com/metalens/metalens/internal/check"
 	"github.com/metalens/metalens/internal/checks"
@@ -16,7 +17,7 @@ import (
 
 // scanConfig configures the scan service; without a core it keeps nothing.
 func scanConfig(env Env, c *core, open connection.Opener) scanservice.Config {
-	out := scanservice.Config{Opener: open, ReadExport: readExport, SQL: sqllineage.New(), Identifiers: identifiers, Now: env.Now, Logger: open.Logger}
+	out := scanservice.Config{Opener: open, ReadExport: readExport, SQL: sqllineage.New(sqllineage.WithVersion(buildIdentity())), Identifiers: identifiers, Now: env.Now, Logger: open.Logger}
 	if c != nil {
 		out.Store, out.Connections = c.store, c.connections
 	}
@@ -29,13 +30,13 @@ func reportInput(out *scanservice.Outcome, baseline *report.Baseline) *report.In
 	a := out.Analysis
 	in := &report.Input{
 		Tool: report.Tool{Name: toolName, Version: Version}, Snapshot: out.Snapshot, Index: a.Index,
-		Edges: a.Graph.Edges, ColumnEdges: a.Graph.ColumnEdges, Unresolved: a.Graph.Unresolved,
+		Edges: slices.Collect(a.Graph.AllEdges()), ColumnEdges: slices.Collect(a.Graph.AllColumnEdges()), Unresolved: a.Graph.Unresolved,
 		NotEvaluated: a.NotEvaluated, Health: a.Health, Baseline: baseline,
-		Groups: a.Groups, Families: families(), Checks: checkInfos(),
+		Groups: a.Groups, Families: families(), Checks: checkInfos(), MetricConflicts: a.Conflicts,
 	}
 	for _, d := range a.Duplicates {
 		in.Duplicates = append(in.Duplicates, report.Duplicate{
-			ID: d.ID, Kind: string(d.Kind), Score: d.Score, Members: d.Members, Keep: d.Keep, Reason: d.Reason,
+			ID: d.ID, Kind: string(d.Kind), Score: d.Score, Members: d.Members, Contains: d.Contains, Keep: d.Keep, Reason: d.Reason,
 		})
 	}
 	for _, f := range a.Findings {

@@ -32,6 +32,7 @@ type server struct {
 	scans    *scanservice.Service
 	runner   *jobs.Runner
 	library  *library
+	content  *contentPages
 	sample   *sample
 }
 
@@ -86,6 +87,7 @@ func newServer(ctx context.Context, env Env, cfg config.Config, command string) 
 		return s, err
 	}
 	s.library = newLibrary(ctx, s.store, sqllineage.New(), s.log)
+	s.content = newContentPages(s.library)
 	keep := retention{s.store, env.Now, s.log}
 	s.runner, err = jobs.New(jobs.Config{
 		Store: s.store, Handlers: append(s.warming(s.scans.Handlers()), keep.handler()), Periodic: append(s.scans.Periodic(), keep.periodic()),
@@ -125,7 +127,7 @@ func (s *server) pages(cfg config.Config) error {
 	pages := web.Config{
 		Auth: s.auth, Connections: connectionPages{s.connections}, Scans: scans, Changes: scans,
 		Findings: findingPages{s.store, s.env.Now}, Checks: newCheckPages(), Overview: overviewPages{scans}, Status: scans,
-		Library: s.library, History: history, Search: history, Ledger: ledgerPages{s.store},
+		Library: s.library, History: history, Search: history, Duplicates: s.content, Metrics: s.content, Ledger: ledgerPages{s.store},
 		Ready: s.store.Ping, Hosts: hosts, Loopback: true, Secure: secure, TrustedProxies: cfg.Server.TrustedProxies,
 		Now: s.env.Now, Logger: s.log,
 	}
@@ -148,6 +150,7 @@ func (s *server) warming(handlers []jobs.Handler) []jobs.Handler {
 				return err
 			}
 			s.library.warm(job.Args.Org, job.Args.Connection)
+			s.content.warm(job.Args.Org, job.Args.Connection)
 			return nil
 		}
 	}

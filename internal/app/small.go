@@ -1,6 +1,8 @@
 package app
 
 import (
+	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -21,6 +23,37 @@ func VersionText() string {
 		}
 	}
 	return text + " " + runtime.GOOS + "/" + runtime.GOARCH + " " + runtime.Version()
+}
+
+// buildIdentity tells this program from every other build of it: what one build
+// worked out from SQL, another may read better.
+func buildIdentity() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return Version
+	}
+	revision, modified := "", true
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			revision = s.Value
+		case "vcs.modified":
+			modified = s.Value == "true"
+		}
+	}
+	if revision != "" && !modified {
+		return Version + " " + revision
+	}
+	// A build from an edited tree or from a bare archive: the file itself.
+	path, err := os.Executable()
+	if err != nil {
+		return Version
+	}
+	file, err := os.Stat(path)
+	if err != nil {
+		return Version
+	}
+	return fmt.Sprintf("%s %s %d %d", Version, revision, file.Size(), file.ModTime().UnixNano())
 }
 
 // ConfigCheck prints the settings with their origins and fails on variables of

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"reflect"
 	"runtime"
 	"runtime/debug"
 
@@ -67,7 +68,7 @@ func readSchema(path string) (*schemaFile, error) {
 	}
 	var schema schemaFile
 	if err := json.Unmarshal(data, &schema); err != nil {
-		return nil, errs.Wrap(err, errs.Invalid, "schema_file", "The schema file is not the expected JSON: "+err.Error()+".",
+		return nil, errs.Wrap(err, errs.Invalid, "schema_file", "The schema file is not the expected JSON: "+jsonTrouble(err)+".",
 			`It reads {"tables":[{"schema":"public","name":"orders","columns":["id","total"]}]}.`)
 	}
 	return &schema, nil
@@ -86,9 +87,10 @@ type answerer interface {
 type inspector struct {
 	schema *schemaFile
 
-	key   schemaKey
-	raw   []byte
-	index *sqllens.Inspector
+	key    schemaKey
+	raw    []byte
+	index  *sqllens.Inspector
+	reader lineReader
 }
 
 type schemaKey struct {
@@ -111,8 +113,11 @@ func (x *inspector) one(sql, dialect string) any {
 
 func (x *inspector) line(data []byte, dialect string) any {
 	var in inspectLine
-	if err := json.Unmarshal(data, &in); err != nil {
-		return failure(idOf(data), "bad_json", "the line is not a request: "+err.Error())
+	if !x.reader.read(data, &in) {
+		in = inspectLine{}
+		if err := json.Unmarshal(data, &in); err != nil {
+			return failure(idOf(data), "bad_json", "the line is not a request: "+jsonTrouble(err))
+		}
 	}
 	return x.answer(in, dialect)
 }
@@ -150,7 +155,7 @@ func (x *inspector) answer(in inspectLine, dialect string) any {
 		case raw != nil:
 			tables = &sqllens.InspectSchema{}
 			if err := json.Unmarshal(raw, tables); err != nil {
-				return failure(in.ID, "bad_schema", "the schema is not one: "+err.Error())
+				return failure(in.ID, "bad_schema", "the schema is not one: "+jsonTrouble(err))
 			}
 		}
 		x.key, x.raw = key, bytes.Clone(raw)
@@ -173,6 +178,32 @@ func checked(id json.RawMessage, sql *string) *sqlFailure {
 		return nil
 	}
 	return &fail
+}
+
+// jsonTrouble says what is wrong with JSON that a person wrote, without the names
+// of our types.
+func jsonTrouble(err error) string {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return err.Error()
+	}
+	want := "an object"
+	switch wrong.Type.Kind() {
+	case reflect.String:
+		want = "a string"
+	case reflect.Slice, reflect.Array:
+		want = "a list"
+	case reflect.Bool:
+		want = "true or false"
+	case reflect.Int, reflect.Int64, reflect.Float64:
+		want = "a number"
+	default:
+	}
+	what := wrong.Field
+	if what == "" {
+		what = "it"
+	}
+	return what + " must be " + want + ", not of type " + wrong.Value
 }
 
 // idOf finds the id of a line whose other fields have the wrong type.
@@ -208,7 +239,7 @@ func (c canonicalizer) line(data []byte, dialect string) any {
 		SQL     *string         `json:"sql"`
 	}
 	if err := json.Unmarshal(data, &in); err != nil {
-		return failure(idOf(data), "bad_json", "the line is not a request: "+err.Error())
+		return failure(idOf(data), "bad_json", "the line is not a request: "+jsonTrouble(err))
 	}
 	if in.Dialect != nil {
 		dialect = *in.Dialect
@@ -325,7 +356,7 @@ func answerLines(ctx context.Context, in io.Reader, out io.Writer, dialect strin
 
 func readBatches(in io.Reader, hand func(*batch) bool) error {
 	r := bufio.NewReaderSize(in, 1<<16)
-	for {
+	for first := true; ; {
 		b := &batch{out: make(chan []byte, 1)}
 		size := 0
 		var err error
@@ -335,6 +366,9 @@ func readBatches(in io.Reader, hand func(*batch) bool) error {
 			line, long, err = readLine(r)
 			if err != nil && (!errors.Is(err, io.EOF) || len(line) == 0 && !long) {
 				break
+			}
+			if first {
+				line, first = bytes.TrimPrefix(line, []byte("\ufeff")), false // what some editors and shells put first
 			}
 			b.lines, b.long = append(b.lines, line), append(b.long, long)
 			size += len(line)

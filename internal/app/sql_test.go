@@ -77,6 +77,23 @@ func TestSQLGolden(t *testing.T) {
 	}
 }
 
+// TestSQLTroubleIsSaidInTheWordsOfTheRequest: a line that is none is answered
+// without the names of our types, and a byte order mark is no trouble.
+func TestSQLTroubleIsSaidInTheWordsOfTheRequest(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{"\ufeff" + `{"id":1,"dialect":"postgres","sql":""}`, `"id":1,"dialect_used":"postgres"`},
+		{`[]`, `"bad_json","message":"the line is not a request: it must be an object, not of type array"`},
+		{`{"id":1,"dialect":5,"sql":"x"}`, `{"id":1,"errors":[{"code":"bad_json","message":"the line is not a request: dialect must be a string, not of type number"`},
+		{`{"sql":["x"]}`, `sql must be a string, not of type array`},
+		{`{"sql":"x","schema":{"tables":3}}`, `"bad_schema","message":"the schema is not one: tables must be a list, not of type number"`},
+		{`{"sql":"x"`, `unexpected end of JSON input`},
+	} {
+		if got := lines(t, app.SQLInspect, strings.NewReader(c.line+"\n"), app.SQLOptions{}); !strings.Contains(got, c.want) || strings.Contains(got, "Go ") {
+			t.Errorf("%s: answered %s want %s", c.line, got, c.want)
+		}
+	}
+}
+
 func TestSQLLinesKeepTheirOrder(t *testing.T) {
 	var in strings.Builder
 	for i := range 2000 {

@@ -86,8 +86,9 @@ func TestInnerPackagesImportNothingOutward(t *testing.T) {
 		"internal/finding": {"internal/catalog"},
 		"internal/mbql":    {"internal/catalog"},
 		"internal/lineage": {"internal/catalog", "internal/finding", "internal/mbql"},
-		"internal/similar": {"internal/catalog", "internal/finding", "internal/lineage", "internal/mbql"},
-		"internal/check":   {"internal/catalog", "internal/finding", "internal/lineage", "internal/similar", "internal/mbql"},
+		"internal/similar": {"internal/catalog", "internal/finding", "internal/lineage", "internal/mbql", "internal/sqllens"},
+		"internal/check":   {"internal/catalog", "internal/finding", "internal/lineage", "internal/similar", "internal/mbql", "internal/sqllens", "internal/sqllineage", "internal/sqllint"},
+		"internal/sqllint": {"internal/catalog", "internal/finding", "internal/sqllens"},
 		"internal/keys":    {"internal/errs", "internal/secret"},
 		"internal/outbound": {
 			"internal/errs", "internal/ledger", "internal/secret",
@@ -121,10 +122,15 @@ func TestForbiddenImports(t *testing.T) {
 			why:    "pages, checks and reports see services and snapshots, never a Metabase or a driver",
 		},
 		{
-			who:    []string{"internal/check", "internal/checks", "internal/finding", "internal/catalog", "internal/lineage", "internal/mbql", "internal/similar", "internal/sqllens"},
+			who:    []string{"internal/check", "internal/checks", "internal/finding", "internal/catalog", "internal/lineage", "internal/mbql", "internal/similar", "internal/sqllens", "internal/sqllint", "internal/impact", "internal/compare"},
 			except: []string{"internal/checks/gen", "internal/check/checktest", "internal/sqllens/sqltest"},
 			what:   []string{"net/http", "net/url", "os", "os/exec", "database/sql"},
 			why:    "analysis is pure: same snapshot in, same findings out",
+		},
+		{
+			who:  []string{"internal/lineageview"},
+			what: []string{module + "internal/sqllineage", module + "internal/sqllens", module + "internal/analysis", module + "internal/web", module + "internal/metabase"},
+			why:  "a stored lineage is read without an SQL engine; what builds it anew is handed in",
 		},
 		{
 			who:    []string{"internal", "cmd"},
