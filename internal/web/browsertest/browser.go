@@ -24,8 +24,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long a step may take before the test fails.
-const patience = 20 * time.Second
+// patience is how long a step may take before the test fails: long enough for
+// a machine that builds and runs other tests with the race detector beside it.
+const patience = 90 * time.Second
 
 // Browser is a running Chromium.
 type Browser struct {
@@ -185,6 +186,12 @@ func (p *Page) See(selector string) {
 func (p *Page) Until(expression string) {
 	p.t.Helper()
 	p.until(expression, patience)
+}
+
+// Settle waits for what a page draws after it was loaded: the lineage graph.
+func (p *Page) Settle() {
+	p.t.Helper()
+	p.Until("!document.querySelector('[data-lineage]') || Number(document.querySelector('[data-lineage]').dataset.shown) > 0")
 }
 
 func (p *Page) until(expression string, patience time.Duration) {

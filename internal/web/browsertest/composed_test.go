@@ -98,6 +98,8 @@ func TestFirstRunComposed(t *testing.T) {
 	}
 	p.Go(conn + "/catalog?q=revenue")
 	asset := browsertest.Eval[string](p, "document.querySelector('[data-testid=hit] a[href*=\"/question/\"]').getAttribute('href')")
+	p.Go(conn + "/duplicates")
+	group := browsertest.Eval[string](p, "document.querySelector('[data-testid=cluster] a[href*=\"/duplicates/\"]').getAttribute('href')")
 	p.Go(conn + "/scans")
 	scan := browsertest.Eval[string](p, "document.querySelector('[data-testid=scan-row] a').getAttribute('href')")
 
@@ -113,9 +115,17 @@ func TestFirstRunComposed(t *testing.T) {
 		{"sample-asset", asset},
 		{"sample-asset-sql", asset + "?tab=sql"},
 		{"sample-asset-usage", asset + "?tab=usage"},
-		{"sample-asset-uses", asset + "?tab=uses"},
+		{"sample-asset-lineage", asset + "?tab=lineage"},
 		{"sample-asset-used-by", asset + "?tab=used-by"},
 		{"sample-asset-history", asset + "?tab=history"},
+		{"sample-lineage-start", conn + "/lineage"},
+		{"sample-lineage", conn + "/lineage/table/1~1analytics~1orders"},
+		{"sample-lineage-columns", conn + "/lineage/question/14?mode=columns"},
+		{"sample-impact", conn + "/impact?ref=analytics.orders.net_amount"},
+		{"sample-impact-migration", conn + "/impact/migration"},
+		{"sample-duplicates", conn + "/duplicates"},
+		{"sample-duplicate", group},
+		{"sample-metrics", conn + "/metrics"},
 		{"sample-scans", conn + "/scans"},
 		{"sample-scan", scan},
 		{"sample-egress", conn + "/egress"},
@@ -127,6 +137,7 @@ func TestFirstRunComposed(t *testing.T) {
 		p.Dark(dark)
 		for _, v := range views {
 			p.Go(v.path)
+			p.Settle()
 			p.Shot(v.name)
 			p.Axe(v.name)
 		}
@@ -135,6 +146,7 @@ func TestFirstRunComposed(t *testing.T) {
 	p.Size(390, 844)
 	for _, v := range views {
 		p.Go(v.path)
+		p.Settle()
 		p.Shot(v.name)
 		if over := browsertest.Eval[int](p, "document.documentElement.scrollWidth - document.documentElement.clientWidth"); over > 0 {
 			t.Errorf("%s is %d px wider than a window of 390 px", v.name, over)

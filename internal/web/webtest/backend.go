@@ -17,12 +17,16 @@ import (
 	"github.com/metalens/metalens/internal/finding"
 	"github.com/metalens/metalens/internal/lineage"
 	"github.com/metalens/metalens/internal/secret"
+	"github.com/metalens/metalens/internal/similar"
+	"github.com/metalens/metalens/internal/sqllineage"
 	"github.com/metalens/metalens/internal/store"
 	"github.com/metalens/metalens/internal/web"
 	"github.com/metalens/metalens/internal/web/browse"
 	"github.com/metalens/metalens/internal/web/connections"
+	"github.com/metalens/metalens/internal/web/duplicates"
 	"github.com/metalens/metalens/internal/web/egress"
 	"github.com/metalens/metalens/internal/web/findings"
+	"github.com/metalens/metalens/internal/web/metrics"
 	"github.com/metalens/metalens/internal/web/overview"
 )
 
@@ -102,7 +106,7 @@ func (b *Backend) Auth(secure bool) (*auth.Service, error) {
 func (b *Backend) Config(accounts *auth.Service) web.Config {
 	return web.Config{
 		Auth: accounts, Connections: b, Scans: b, Changes: b, Findings: b, Checks: Checks{}, Overview: b, Status: b,
-		Library: b, History: b, Search: b, Ledger: b, Sample: b, Loopback: true, Now: b.Clock,
+		Library: b, History: b, Search: b, Duplicates: b, Metrics: b, Ledger: b, Sample: b, Loopback: true, Now: b.Clock,
 	}
 }
 
@@ -426,6 +430,21 @@ func (b *Backend) index(conn store.ConnectionID) *catalog.Index {
 	return nil
 }
 
+// Forget takes away what scans of a connection brought, as before the first.
+func (b *Backend) Forget(conn store.ConnectionID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.snapshots, conn)
+	b.scans = slices.DeleteFunc(b.scans, func(s store.Scan) bool { return s.ConnectionID == conn })
+}
+
+// Replace gives a connection another snapshot.
+func (b *Backend) Replace(conn store.ConnectionID, s *catalog.Snapshot) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.snapshots[conn] = s
+}
+
 // View implements the catalog's library.
 func (b *Backend) View(ctx context.Context, _ store.OrgID, conn store.ConnectionID) (*browse.View, error) {
 	b.mu.Lock()
@@ -434,7 +453,27 @@ func (b *Backend) View(ctx context.Context, _ store.OrgID, conn store.Connection
 	if x == nil {
 		return nil, missing("scan")
 	}
-	return &browse.View{Index: x, Graph: lineage.Build(ctx, x)}, nil
+	return &browse.View{Index: x, Graph: lineage.Build(ctx, x, lineage.WithSQL(sqllineage.New())), Texts: sqllineage.NewTexts(x)}, nil //nolint:contextcheck // it outlives the request that made it
+}
+
+// Duplicates implements the duplicates' service.
+func (b *Backend) Duplicates(ctx context.Context, org store.OrgID, conn store.ConnectionID) (*duplicates.Content, error) {
+	ctx = context.WithoutCancel(ctx) // such work outlives the reader who asked first
+	view, err := b.View(ctx, org, conn)
+	if err != nil {
+		return nil, err
+	}
+	return duplicates.NewContent(view, similar.Analyze(ctx, view.Index, view.Graph).Clusters), nil
+}
+
+// Metrics implements the metrics' service.
+func (b *Backend) Metrics(ctx context.Context, org store.OrgID, conn store.ConnectionID) (*metrics.Content, error) {
+	view, err := b.View(ctx, org, conn)
+	if err != nil {
+		return nil, err
+	}
+	found := similar.Analyze(ctx, view.Index, view.Graph)
+	return metrics.NewContent(view, found.Metrics, found.Conflicts), nil
 }
 
 // Versions implements the catalog's history.
