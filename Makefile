@@ -12,7 +12,7 @@ LDFLAGS      := -s -w -X github.com/metalens/metalens/internal/app.Version=$(VER
 TEST_FLAGS   ?= $(shell scripts/race-flag)
 GO_FILES     := $(shell git ls-files '*.go' ':!*_templ.go' 2>/dev/null)
 
-.PHONY: help demo build assets generate verify test test-fast lint bench accuracy fuzz screenshots tools clean
+.PHONY: help demo build assets generate verify test test-fast lint bench accuracy oracle fuzz screenshots tools clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,13 +60,17 @@ $(TOOLS)/gofumpt-$(GOFUMPT_VER):
 	touch $@
 
 bench: ## measure scans, store growth and analysis on generated instances (minutes; figures go to docs/benchmarks.md by hand)
-	METALENS_BENCH=1 GOMEMLIMIT=220MiB go test -count=1 -run '^(TestBench|TestScale)' -v -timeout 60m ./internal/scanservice/... ./internal/store/... ./internal/analysis/...
+	METALENS_BENCH=1 GOMEMLIMIT=200MiB go test -count=1 -run '^(TestBench|TestScale|TestNearRecall)' -v -timeout 60m ./internal/scanservice/... ./internal/store/... ./internal/analysis/... ./internal/similar/... ./internal/lineage/... ./internal/lineageview/...
+	METALENS_BENCH=1 go test -count=1 -run '^TestBench' -v -timeout 60m ./internal/app/...
 
 accuracy: ## run the SQL engine over the lineage suites (METALENS_CORPUS), failures to bin/accuracy-failures.txt
 	METALENS_ACCURACY=$(CURDIR)/bin/accuracy-failures.txt go test -count=1 -run TestAccuracy -v ./internal/sqlsuite/
 
-fuzz: ## fuzz every decoder for FUZZTIME each (default 30s)
-	scripts/fuzz $(or $(FUZZTIME),30s)
+oracle: ## compare the SQL parser with grammars of single dialects (a module of its own), failures to bin/oracle-failures.txt
+	cd test/oracle && METALENS_ORACLE_FAILURES=$(CURDIR)/bin/oracle-failures.txt go test -count=1 -v ./...
+
+fuzz: ## fuzz every decoder, or those that FUZZ names, for FUZZTIME each (default 30s)
+	scripts/fuzz $(or $(FUZZTIME),30s) $(FUZZ)
 
 screenshots: build ## drive a browser through the sample company and write docs/screenshots
 	METALENS_SCREENSHOTS=$(CURDIR)/docs/screenshots go test -count=1 -run TestFirstRunComposed ./internal/web/browsertest/...
