@@ -21,6 +21,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"github.com/google/uuid"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/secret"
 	"github.com/metalens/metalens/internal/store"
@@ -71,20 +72,14 @@ type Identity struct {
 func (i Identity) IsZero() bool { return i.User == "" }
 
 // May reports whether the identity has at least a role.
-func (i Identity) May(role store.Role) bool { return rank(i.Role) >= rank(role) }
+func (i Identity) May(role store.Role) bool { return i.Role.Rank() >= role.Rank() && role.Rank() > 0 }
 
-func rank(r store.Role) int {
-	switch r {
-	case store.RoleOwner:
-		return 4
-	case store.RoleAdmin:
-		return 3
-	case store.RoleEditor:
-		return 2
-	case store.RoleViewer:
-		return 1
+// Actor is the identity as services and the store know it.
+func (i Identity) Actor() access.Actor {
+	if i.IsZero() {
+		return access.Actor{}
 	}
-	return 0
+	return access.Actor{Kind: access.Person, User: string(i.User), Org: string(i.Org), Role: i.Role}
 }
 
 // Config is what a [Service] needs.

@@ -7,6 +7,7 @@ package store
 import (
 	"time"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/finding"
 	"github.com/metalens/metalens/internal/ledger"
@@ -32,14 +33,14 @@ type Organization struct {
 }
 
 // Role is what a member may do in an organization.
-type Role string
+type Role = access.Role
 
 // The roles, descending.
 const (
-	RoleOwner  Role = "owner"
-	RoleAdmin  Role = "admin"
-	RoleEditor Role = "editor"
-	RoleViewer Role = "viewer"
+	RoleOwner  = access.Owner
+	RoleAdmin  = access.Admin
+	RoleEditor = access.Editor
+	RoleViewer = access.Viewer
 )
 
 // User is a person who can log in.

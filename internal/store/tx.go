@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/keys"
@@ -46,7 +47,8 @@ type core struct {
 type nestedKey struct{ store *Store }
 
 // InOrg runs fn in a read-write transaction that sees one organization only; an
-// unknown organization is errs.NotFound. fn must not open another transaction
+// unknown organization, and one that the context's actor does not belong to, is
+// errs.NotFound. fn must not open another transaction
 // of the same store: with the context it is given that fails, with another
 // context it waits for itself on SQLite.
 func (s *Store) InOrg(ctx context.Context, org OrgID, fn func(ctx context.Context, tx *Tx) error) error {
@@ -70,6 +72,9 @@ func (s *Store) ViewSystem(ctx context.Context, fn func(ctx context.Context, tx 
 }
 
 func (s *Store) inOrg(ctx context.Context, org OrgID, write bool, fn func(context.Context, *Tx) error) error {
+	if err := access.Enter(ctx, string(org)); err != nil {
+		return err
+	}
 	return s.begin(ctx, write, func(ctx context.Context, c core) error {
 		if s.engine == EnginePostgres {
 			if _, err := c.sql.ExecContext(ctx, `SELECT set_config('role', 'metalens_app', true), set_config('metalens.org_id', $1, true)`, string(org)); err != nil {

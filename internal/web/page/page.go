@@ -19,6 +19,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/auth"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/store"
@@ -123,27 +124,30 @@ func (q *Request) Fragment() (target string, ok bool) {
 
 // Handler answers a route: it finds out who asks, checks that he may, loads the
 // connection that the path names, and calls f.
-func (s *Site) Handler(access Access, f Func) http.Handler {
+func (s *Site) Handler(needs Access, f Func) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q := &Request{W: w, R: r, Now: s.cfg.Now().UTC(), site: s}
-		if err := s.answer(q, access, f); err != nil { //nolint:contextcheck // q carries the request's
+		if err := s.answer(q, needs, f); err != nil { //nolint:contextcheck // q carries the request's
 			s.fail(q, err) //nolint:contextcheck // q carries the request's
 		}
 	})
 }
 
-func (s *Site) answer(q *Request, access Access, f Func) error {
+func (s *Site) answer(q *Request, needs Access, f Func) error {
 	viewer, err := s.cfg.Auth.Current(q.Context())
 	if err != nil {
 		return err
 	}
 	q.Viewer = viewer
-	if access != Public {
+	if !viewer.IsZero() { // an anonymous request acts as nobody
+		q.R = q.R.WithContext(access.With(q.Context(), viewer.Actor()))
+	}
+	if needs != Public {
 		if viewer.IsZero() {
 			return q.login()
 		}
-		if !viewer.May(access.role()) {
-			return errs.New(errs.Forbidden, "role", "Your role does not allow this.", "Ask an owner of the organization for the role “"+string(access.role())+"”.")
+		if err := access.Require(q.Context(), needs.role()); err != nil {
+			return err
 		}
 		if id := q.R.PathValue("conn"); id != "" {
 			if q.Conn, err = s.cfg.Connections.Connection(q.Context(), viewer.Org, store.ConnectionID(id)); err != nil {
