@@ -39,6 +39,14 @@ const (
 	System Kind = "system" // a job, or a command of whoever holds the data directory
 )
 
+// The scopes of a token, each a part of what its member may.
+const (
+	ScopeRead      = "read"       // what a viewer sees
+	ScopeScan      = "scan"       // start scans
+	ScopeTriage    = "triage"     // ignore findings and take that back
+	ScopeAdminRead = "admin:read" // what only admins see, such as the audit log; changes nothing
+)
+
 // Actor is who does something. The zero Actor may nothing.
 type Actor struct {
 	Kind Kind
@@ -53,7 +61,29 @@ type Actor struct {
 func (a Actor) IsZero() bool { return a.Kind == "" }
 
 // May reports whether the actor has at least a role.
-func (a Actor) May(role Role) bool { return a.Kind == System || a.Role.Rank() > 0 && a.Role.Rank() >= role.Rank() }
+func (a Actor) May(role Role) bool {
+	return a.Kind == System || a.Role.Rank() > 0 && a.Role.Rank() >= role.Rank() && (a.Kind != Token || a.reaches(role))
+}
+
+// reaches reports whether one of a token's scopes is of a role's rank. What an
+// owner alone may, no token may.
+func (a Actor) reaches(role Role) bool {
+	switch role {
+	case Viewer:
+		return len(a.Scopes) > 0
+	case Editor:
+		return a.Has(ScopeScan) || a.Has(ScopeTriage)
+	case Admin:
+		return a.Has(ScopeAdminRead)
+	default:
+		return false
+	}
+}
+
+// Has reports whether a token has a scope; everybody else has all.
+func (a Actor) Has(scope string) bool {
+	return a.Kind == Person || a.Kind == System || a.Kind == Token && slices.Contains(a.Scopes, scope)
+}
 
 type key struct{}
 

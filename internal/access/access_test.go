@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/metalens/metalens/internal/access"
@@ -43,5 +44,30 @@ func TestEnter(t *testing.T) {
 	}
 	if access.Enter(access.AsSystem(member), "b") != nil || access.Enter(t.Context(), "b") != nil {
 		t.Error("the system is refused")
+	}
+}
+
+func TestTokenReachesOnlyItsScopes(t *testing.T) {
+	for _, c := range []struct {
+		role   access.Role
+		scopes []string
+		may    []access.Role
+	}{
+		{access.Owner, nil, nil},
+		{access.Owner, []string{access.ScopeRead}, []access.Role{access.Viewer}},
+		{access.Owner, []string{access.ScopeScan}, []access.Role{access.Viewer, access.Editor}},
+		{access.Owner, []string{access.ScopeAdminRead}, []access.Role{access.Viewer, access.Admin}},
+		{access.Viewer, []string{access.ScopeRead, access.ScopeScan, access.ScopeAdminRead}, []access.Role{access.Viewer}},
+	} {
+		a := access.Actor{Kind: access.Token, User: "u", Org: "a", Role: c.role, Scopes: c.scopes}
+		for _, role := range []access.Role{access.Viewer, access.Editor, access.Admin, access.Owner} {
+			if got := a.May(role); got != slices.Contains(c.may, role) {
+				t.Errorf("a token of a %s with %v, asking for %s: %t", c.role, c.scopes, role, got)
+			}
+		}
+	}
+	person := access.Actor{Kind: access.Person, Role: access.Viewer}
+	if !person.Has(access.ScopeScan) || (access.Actor{}).Has(access.ScopeRead) {
+		t.Error("scopes narrow tokens only, and nobody has none")
 	}
 }
