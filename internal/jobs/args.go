@@ -13,16 +13,20 @@ type riverArgs struct {
 	Org        store.OrgID        `json:"org" river:"unique"`
 	Connection store.ConnectionID `json:"connection,omitempty" river:"unique"`
 	Scan       store.ScanID       `json:"scan,omitempty"`
+	Item       string             `json:"item,omitempty" river:"unique"`
+	Sealed     string             `json:"sealed,omitempty"`
 
 	kind     Kind
 	attempts int
 }
 
 func newArgs(kind Kind, args Args, attempts int) riverArgs {
-	return riverArgs{Org: args.Org, Connection: args.Connection, Scan: args.Scan, kind: kind, attempts: attempts}
+	return riverArgs{Org: args.Org, Connection: args.Connection, Scan: args.Scan, Item: args.Item, Sealed: args.Sealed, kind: kind, attempts: attempts}
 }
 
-func (a riverArgs) args() Args { return Args{Org: a.Org, Connection: a.Connection, Scan: a.Scan} }
+func (a riverArgs) args() Args {
+	return Args{Org: a.Org, Connection: a.Connection, Scan: a.Scan, Item: a.Item, Sealed: a.Sealed}
+}
 
 // Kind implements [river.JobArgs].
 func (a riverArgs) Kind() string { return string(a.kind) }

@@ -26,6 +26,11 @@ type Args struct {
 	Org        store.OrgID        `json:"org"`
 	Connection store.ConnectionID `json:"connection,omitempty"`
 	Scan       store.ScanID       `json:"scan,omitempty"`
+	// Item tells jobs of one kind and organization apart that are about neither.
+	Item string `json:"item,omitempty"`
+	// Sealed is content that only this job has, encrypted, as text; a [Handler.Private]
+	// job loses it when it ends.
+	Sealed string `json:"sealed,omitempty"`
 }
 
 // Job is one attempt at a job.
@@ -48,6 +53,9 @@ type Handler struct {
 	// Cancelled is polled while Run works; true cancels its context. Nil polls
 	// the cancel request of Args.Scan, where there is one.
 	Cancelled func(ctx context.Context, args Args) (bool, error)
+	// Private wipes Args.Sealed from the queue as soon as a job has ended, however
+	// it ended.
+	Private bool
 }
 
 // Periodic enqueues a job again and again, once over all processes.

@@ -60,6 +60,10 @@ func (q *Queue) enqueue(ctx context.Context, tx *store.Tx, args riverArgs) (int6
 	if args.Org != tx.Org() {
 		return 0, false, errs.New(errs.Internal, "foreign_job", "A job was enqueued for another organization.", "")
 	}
+	return q.insert(ctx, tx, args)
+}
+
+func (q *Queue) insert(ctx context.Context, tx Transaction, args riverArgs) (int64, bool, error) {
 	result, err := q.client.InsertTx(ctx, tx.SQL(), args, nil)
 	if err != nil {
 		return 0, false, fmt.Errorf("enqueue a job: %w", err)

@@ -148,7 +148,10 @@ func (r *Runner) beat(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return r.rescue(ctx, tx, alive)
+		if err := r.rescue(ctx, tx, alive); err != nil {
+			return err
+		}
+		return r.wipeEnded(ctx, tx)
 	})
 }
 
@@ -198,7 +201,11 @@ func (w *worker) Work(ctx context.Context, job *river.Job[riverArgs]) error {
 	watch.Wait()
 	w.runner.cfg.Logger.InfoContext(ctx, "job finished", "job", job.ID, "kind", job.Kind, "attempt", job.Attempt,
 		"duration", w.runner.cfg.Now().Sub(started), "outcome", outcome(err))
-	return verdict(err, cause, w.runner.cfg.Now().Sub(job.CreatedAt))
+	out := verdict(err, cause, w.runner.cfg.Now().Sub(job.CreatedAt))
+	if w.handler.Private && final(out, job.JobRow) {
+		w.runner.wipe(context.WithoutCancel(ctx), job.ID, job.Args.args())
+	}
+	return out
 }
 
 // run turns a panic into an error, so that its text stays out of the queue.
