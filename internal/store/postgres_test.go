@@ -27,6 +27,7 @@ import (
 var tenantTables = []string{
 	"settings", "connections", "scans", "stages", "stage_stamps", "asset_versions", "usage_records", "connection_facts", "own_reads",
 	"findings", "finding_events", "search_docs", "search_words", "egress_ledger", "audit_log", "lineage_parts", "parse_results",
+	"grants",
 }
 
 // filled puts a row of the organization into every tenant table.
@@ -35,6 +36,13 @@ func filled(t *testing.T, w *storetest.World) (fingerprint string, scan store.Sc
 	q := &catalog.Question{Type: catalog.KindQuestion}
 	q.ID, q.Name = "1", "Revenue"
 	f := finding.Finding{Check: "USE001", Fingerprint: finding.Fingerprint("USE001", q.Ref(), ""), Severity: finding.Low, Asset: q.Ref(), Message: "m"}
+	var member store.User
+	w.System(func(ctx context.Context, tx *store.SystemTx) (err error) {
+		if member, err = tx.InsertUser(ctx, store.User{Email: string(w.Org) + "@example.com"}); err != nil {
+			return err
+		}
+		return tx.SetMembership(ctx, store.Membership{OrgID: w.Org, UserID: member.ID, Role: store.RoleViewer})
+	})
 	w.In(func(ctx context.Context, tx *store.Tx) error {
 		s, err := tx.InsertScan(ctx, store.Scan{ConnectionID: w.Conn, State: store.ScanRunning})
 		if err != nil {
@@ -51,6 +59,7 @@ func filled(t *testing.T, w *storetest.World) (fingerprint string, scan store.Sc
 			tx.SaveParseResults(ctx, w.Conn, "sql", nil, []store.ParseResult{{Hash: tx.ParseHasher()(), Body: []byte("x")}}),
 			tx.ReplaceSearch(ctx, w.Conn, []store.SearchDoc{{Asset: q.Ref(), Name: "Revenue"}}),
 			tx.SetSetting(ctx, "k", "v"),
+			tx.SetGrant(ctx, w.Conn, member.ID, store.Grant{Mode: store.GrantNone}),
 			tx.SetCredential(ctx, w.Conn, secret.New("mb_key")),
 			tx.AddOwnReads(ctx, w.Conn, map[string]int64{"1": 1}),
 			tx.RecordLedger(ctx, []store.LedgerRow{{Count: 1}}),
@@ -127,7 +136,7 @@ func TestRowLevelSecurity(t *testing.T) {
 			t.Errorf("table %s is not protected", table)
 		}
 	}
-	if len(protected) != len(tenantTables)+1 { // and memberships, of the system role
+	if len(protected) != len(tenantTables)+2 { // and memberships and access_tokens, of the system role
 		t.Errorf("this test does not know all tables of tenants: %v", protected)
 	}
 
@@ -216,7 +225,7 @@ func TestRowLevelSecurity(t *testing.T) {
 		}
 	})
 	t.Run("the app role sees no accounts", func(t *testing.T) {
-		for _, table := range []string{"users", "sessions", "memberships", "login_throttle"} {
+		for _, table := range []string{"users", "sessions", "memberships", "login_throttle", "access_tokens", "sso_identities"} {
 			err := w.Store.InOrg(ctx, a, func(ctx context.Context, tx *store.Tx) error {
 				_, err := tx.SQL().ExecContext(ctx, `SELECT * FROM `+table)
 				return err

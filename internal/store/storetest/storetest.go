@@ -41,6 +41,7 @@ func Run(t *testing.T, open Opener) {
 		{"schedules", testSchedules},
 		{"settings", testSettings},
 		{"own reads", testOwnReads},
+		{"grants", testGrants},
 		{"ledger", testLedger},
 		{"recorder", testRecorder},
 		{"audit", testAudit},
