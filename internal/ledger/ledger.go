@@ -19,6 +19,8 @@ const (
 	PurposeWebhook   Purpose = "webhook"
 	PurposeOIDC      Purpose = "oidc"
 	PurposeWarehouse Purpose = "warehouse"
+	PurposeKMS       Purpose = "kms"
+	PurposeACME      Purpose = "acme"
 )
 
 // Phase tells the two entries of an announced exchange apart.
