@@ -25,6 +25,10 @@ type Config struct {
 
 	Metabase Metabase
 	Server   Server
+	TLS      TLS
+	ACME     ACME
+	Egress   Egress
+	Mail     Mail
 	Scan     Scan
 	Outbound Outbound
 	Log      Log
@@ -49,6 +53,10 @@ type Server struct {
 	PublicURL string // address people use, behind a reverse proxy
 	// TrustedProxies may state the caller's address in X-Forwarded-For.
 	TrustedProxies []netip.Prefix
+	BehindProxy    bool // a proxy takes TLS off in front; only trusted proxies are answered
+	PerAddress     int  // connections that one network address may hold open
+	// Organizations says whether owners may make further organizations: one or many.
+	Organizations string
 }
 
 // Scan are defaults of how a Metabase is read.
@@ -82,7 +90,9 @@ func defaults(dataDir string) Config {
 	return Config{
 		Data:     dataDir,
 		Metabase: Metabase{Timeout: 30 * time.Second},
-		Server:   Server{Listen: "127.0.0.1:8300"},
+		Server:   Server{Listen: "127.0.0.1:8300", Organizations: OneOrganization, PerAddress: 200},
+		ACME:     ACME{Directory: LetsEncrypt},
+		Mail:     Mail{TLS: "implicit"},
 		Scan:     Scan{Concurrency: 3},
 		Outbound: Outbound{AllowPrivate: Auto},
 		Log:      Log{Level: "info", Format: "text"},

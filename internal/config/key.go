@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,15 @@ type Key struct {
 
 // Keys lists every setting in the order of the documentation.
 func Keys() []Key {
+	return slices.Concat(
+		generalKeys(),
+		tlsKeys(),
+		membersKeys(),
+		mailKeys(),
+	)
+}
+
+func generalKeys() []Key {
 	return []Key{
 		{
 			Name: "data", Env: []string{"METALENS_DATA"}, Path: true,
