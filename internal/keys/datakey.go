@@ -17,6 +17,42 @@ type DataKey struct {
 	org string
 	set *Keyset
 	mac func() []byte // root of all derived keys; survives rotation of the sealing keys
+	// master is set in the key of what belongs to no organization.
+	master *Master
+}
+
+// keys returns the sealing keys as they are now.
+func (d *DataKey) keys() *Keyset {
+	if d.master != nil {
+		return d.master.Keyset()
+	}
+	return d.set
+}
+
+// Primary returns the id of the sealing key.
+func (d *DataKey) Primary() uint32 { return d.keys().Primary() }
+
+// IDs returns the ids of all sealing keys, the current one first.
+func (d *DataKey) IDs() []uint32 { return d.keys().IDs() }
+
+// Rotate returns a data key that seals with a new key and opens what d sealed.
+// Hashes and derived keys stay the same.
+func (d *DataKey) Rotate() (*DataKey, error) {
+	set, err := d.set.Rotate()
+	if err != nil {
+		return nil, err
+	}
+	return newDataKey(d.org, set)
+}
+
+// Alone returns a data key that has only the sealing key left: nothing that the
+// earlier ones sealed opens any more.
+func (d *DataKey) Alone() (*DataKey, error) {
+	set, err := d.set.Without(d.set.IDs()...)
+	if err != nil {
+		return nil, err
+	}
+	return newDataKey(d.org, set)
 }
 
 const wrapPlace = "organization data key"
@@ -67,16 +103,19 @@ func newDataKey(org string, set *Keyset) (*DataKey, error) {
 
 // Seal encrypts a text for one row of one table of the organization.
 func (d *DataKey) Seal(plaintext []byte, table, row string) []byte {
-	return d.set.Seal(plaintext, d.org, table, row)
+	return d.keys().Seal(plaintext, d.org, table, row)
 }
 
 // AppendSeal is Seal that appends to dst.
 func (d *DataKey) AppendSeal(dst, plaintext []byte, table, row string) []byte {
-	return d.set.AppendSeal(dst, plaintext, d.org, table, row)
+	return d.keys().AppendSeal(dst, plaintext, d.org, table, row)
 }
 
 // Open decrypts what Seal made for the same row.
 func (d *DataKey) Open(sealed []byte, table, row string) ([]byte, error) {
+	if d.master != nil {
+		return d.master.Open(sealed, d.org, table, row)
+	}
 	return d.set.Open(sealed, d.org, table, row)
 }
 

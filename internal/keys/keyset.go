@@ -10,9 +10,7 @@ package keys
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -29,6 +27,8 @@ const (
 	sealVersion = 1
 	headerSize  = 1 + 4 // version, key id
 	textTag     = "metalens-key-v1"
+	rootTag     = "metalens-root-v1"
+	keptTag     = "metalens-kept-v1"
 	maxKeys     = 64
 )
 
@@ -44,6 +44,7 @@ type Keyset struct {
 	primary uint32
 	ring    func(id uint32) *key // in a closure: formatters print an address at most
 	ids     []uint32
+	derived func() *derivation // nil in keysets of the first form, which derive from their oldest key
 }
 
 // key is one AES key with its prepared cipher.
@@ -52,7 +53,7 @@ type key struct {
 	aead cipher.AEAD
 }
 
-func newKeyset(ids []uint32, raw map[uint32][keySize]byte) (*Keyset, error) {
+func newKeyset(ids []uint32, raw map[uint32][keySize]byte, from *derivation) (*Keyset, error) {
 	ring := make(map[uint32]*key, len(ids))
 	for _, id := range ids {
 		k := &key{raw: raw[id]}
@@ -65,7 +66,11 @@ func newKeyset(ids []uint32, raw map[uint32][keySize]byte) (*Keyset, error) {
 		}
 		ring[id] = k
 	}
-	return &Keyset{primary: ids[0], ids: ids, ring: func(id uint32) *key { return ring[id] }}, nil
+	k := &Keyset{primary: ids[0], ids: ids, ring: func(id uint32) *key { return ring[id] }}
+	if from != nil {
+		k.derived = func() *derivation { return from }
+	}
+	return k, nil
 }
 
 // Generate returns a keyset with one new key.
@@ -74,15 +79,12 @@ func Generate() (*Keyset, error) {
 }
 
 // Rotate returns a keyset that seals with a new key and still opens what the
-// keys of k sealed.
+// keys of k sealed. What is derived stays the same.
 func (k *Keyset) Rotate() (*Keyset, error) {
-	raw := map[uint32][keySize]byte{}
-	var ids []uint32
-	if k != nil {
-		for _, id := range k.ids {
-			raw[id] = k.ring(id).raw
-			ids = append(ids, id)
-		}
+	raw, ids := k.raw()
+	from, err := k.derivation()
+	if err != nil {
+		return nil, err
 	}
 	var fresh [keySize]byte
 	var number [4]byte
@@ -98,21 +100,30 @@ func (k *Keyset) Rotate() (*Keyset, error) {
 			return nil, fmt.Errorf("make a key: %w", err)
 		}
 		raw[id] = fresh
-		return newKeyset(append([]uint32{id}, ids...), raw)
+		return newKeyset(append([]uint32{id}, ids...), raw, from)
 	}
 }
 
 // Parse reads the text form: one key per line, "metalens-key-v1 <id> <base64>",
-// the sealing key first. Empty lines and lines starting with # are skipped.
+// the sealing key first; then what other keys are derived from. Empty lines and
+// lines starting with # are skipped.
 func Parse(text secret.Value) (*Keyset, error) {
 	raw := map[uint32][keySize]byte{}
 	var ids []uint32
+	var from *derivation
 	for line := range strings.Lines(text.Expose()) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
 		fields := strings.Fields(line)
+		if fields[0] == rootTag || fields[0] == keptTag {
+			var err error
+			if from, err = from.parse(fields); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if len(fields) != 3 || fields[0] != textTag {
 			return nil, badKeys("a line is not of the form \"" + textTag + " <id> <key>\"")
 		}
@@ -136,7 +147,7 @@ func Parse(text secret.Value) (*Keyset, error) {
 	case len(ids) > maxKeys:
 		return nil, badKeys("it holds too many keys")
 	}
-	return newKeyset(ids, raw)
+	return newKeyset(ids, raw, from)
 }
 
 // badKeys never carries a part of the text it complains about.
@@ -151,6 +162,9 @@ func (k *Keyset) Text() secret.Value {
 	for _, id := range k.ids {
 		raw := k.ring(id).raw
 		fmt.Fprintf(&b, "%s %d %s\n", textTag, id, base64.StdEncoding.EncodeToString(raw[:]))
+	}
+	if k.derived != nil {
+		k.derived().write(&b)
 	}
 	return secret.New(b.String())
 }
@@ -216,15 +230,6 @@ func associated(header []byte, place []string) []byte {
 		ad = append(ad, p...)
 	}
 	return ad
-}
-
-// Derive gives a 32-byte key for a purpose, from the oldest key of the set, so
-// that adding keys does not change it.
-func (k *Keyset) Derive(purpose string) []byte {
-	raw := k.ring(k.ids[len(k.ids)-1]).raw
-	mac := hmac.New(sha256.New, raw[:])
-	mac.Write([]byte("metalens derive\x00" + purpose))
-	return mac.Sum(nil)
 }
 
 const mask = "[keys]"

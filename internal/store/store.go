@@ -36,6 +36,9 @@ type Config struct {
 	DatabaseURL secret.Value // PostgreSQL; the service's login
 	AdminURL    secret.Value // PostgreSQL; owner of the schema, for migrations; empty = DatabaseURL
 	Keys        *keys.Keyset // master keys; required
+	// ReloadKeys reads the master keys again, after another process added one;
+	// nil = they cannot be read twice.
+	ReloadKeys func() (*keys.Keyset, error)
 	// ReadOnly opens a database that exists, beside processes that write to it.
 	// It is not migrated: one of another version is refused (kind errs.Conflict,
 	// code schema_older or schema_newer).
@@ -50,7 +53,7 @@ type Store struct {
 	write    *sql.DB
 	read     *sql.DB // cannot write on SQLite; the same pool as write on PostgreSQL
 	path     string  // SQLite only
-	master   *keys.Keyset
+	master   *keys.Master
 	now      func() time.Time
 	log      *slog.Logger
 	codec    *codec.Codec
@@ -73,7 +76,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if cfg.Keys == nil {
 		return nil, errs.New(errs.Internal, "no_master_key", "The store was opened without a master key.", "")
 	}
-	s := &Store{master: cfg.Keys, now: cfg.Now, log: cfg.Logger, codec: codec.New(), dataKeys: map[OrgID]unwrapped{}}
+	s := &Store{master: keys.NewMaster(cfg.Keys, cfg.ReloadKeys), now: cfg.Now, log: cfg.Logger, codec: codec.New(), dataKeys: map[OrgID]unwrapped{}}
 	if s.now == nil {
 		s.now = time.Now
 	}
