@@ -109,6 +109,19 @@ func Require(ctx context.Context, role Role) error {
 	return errs.New(errs.Forbidden, "role", "Your role does not allow this.", "Ask an owner of the organization for the role “"+string(role)+"”.")
 }
 
+// RequireSystem answers errs.Forbidden (code role) unless the program itself acts:
+// for what jobs and commands do and no member may ask for.
+func RequireSystem(ctx context.Context) error {
+	if From(ctx).Kind == System {
+		return nil
+	}
+	return errs.New(errs.Forbidden, "role", "No member may do this.", "It is done by the program itself, or by a command on the server.")
+}
+
+// Nobody returns a context in which nobody acts, whoever acted before: for
+// requests until it is known who asks.
+func Nobody(ctx context.Context) context.Context { return With(ctx, Actor{}) }
+
 // Enter answers errs.NotFound (code no_organization) when the actor of ctx
 // belongs to another organization. A context that names nobody passes: the
 // store's other locks still hold, and services ask [Require].

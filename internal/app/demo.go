@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/auth"
 	"github.com/metalens/metalens/internal/config"
 	"github.com/metalens/metalens/internal/connection"
@@ -74,6 +75,7 @@ func Demo(ctx context.Context, env Env, o DemoOptions) (err error) {
 // prepareDemo makes the owner, the connection and the first scan, where they
 // are not there from an earlier run.
 func (s *server) prepareDemo(ctx context.Context, password secret.Value) error {
+	ctx = access.AsSystem(ctx) // whoever runs a command holds the data
 	needs, err := s.auth.NeedsSetup(ctx)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/config"
 	"github.com/metalens/metalens/internal/connection"
 	"github.com/metalens/metalens/internal/datadir"
@@ -59,6 +60,7 @@ func (x *examination) hint(text string) {
 // Doctor examines the installation and says in plain words what is wrong and
 // how to mend it. It changes nothing and makes no data directory.
 func Doctor(ctx context.Context, env Env, loaded *config.Loaded, offline bool) error {
+	ctx = access.AsSystem(ctx) // whoever runs a command holds the data
 	x := &examination{env: env}
 	x.ok("%s", VersionText())
 	x.settings(loaded)

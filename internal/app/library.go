@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/lineage"
@@ -40,7 +41,7 @@ type library struct {
 
 func newLibrary(ctx context.Context, s *store.Store, sql lineage.SQLAnalyzer, log *slog.Logger) *library {
 	l := &library{store: s, graphs: lineageview.New(lineageview.Config{Store: s, SQL: sql}), log: log}
-	l.life, l.end = context.WithCancel(context.WithoutCancel(ctx))
+	l.life, l.end = context.WithCancel(access.AsSystem(context.WithoutCancel(ctx)))
 	return l
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/connection"
 	"github.com/metalens/metalens/internal/metabase/metabasetest"
 	"github.com/metalens/metalens/internal/secret"
@@ -55,6 +56,7 @@ func (s *sample) start(listen string) (string, error) {
 // resume starts the sample Metabase again where an earlier run left a connection
 // to it, on the same port.
 func (s *sample) resume(ctx context.Context, c *core) error {
+	ctx = access.AsSystem(ctx)
 	if s == nil {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/config"
 	"github.com/metalens/metalens/internal/connection"
 	"github.com/metalens/metalens/internal/errs"
@@ -49,6 +50,7 @@ const tableRows = 60
 // Scan reads a Metabase or an export, reports, and fails with a [FindingsError]
 // when findings reach the severity of FailOn.
 func Scan(ctx context.Context, env Env, loaded *config.Loaded, o ScanOptions) error {
+	ctx = access.AsSystem(ctx) // whoever runs a command holds the data
 	out, err := newOutput(o.Output, env.Stdout)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/auth"
 	"github.com/metalens/metalens/internal/config"
 	"github.com/metalens/metalens/internal/errs"
@@ -25,6 +26,7 @@ type UserResetOptions struct {
 // UserReset gives an account a new password and ends its logins. Whoever may
 // open the data directory may do that.
 func UserReset(ctx context.Context, env Env, loaded *config.Loaded, o UserResetOptions) (err error) {
+	ctx = access.AsSystem(ctx) // whoever runs a command holds the data
 	password := secret.New(strings.ToLower(rand.Text()[:16]))
 	if o.PasswordFile != "" {
 		if password, err = readPassword(env, o.PasswordFile); err != nil {

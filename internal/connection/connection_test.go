@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/connection"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/keys"
@@ -165,7 +166,7 @@ func service(t *testing.T, prober connection.Prober) (*connection.Service, *stor
 		t.Fatal(err)
 	}
 	clock := func() time.Time { return now }
-	s, err := store.Open(t.Context(), store.Config{Dir: t.TempDir(), Keys: set, Now: clock})
+	s, err := store.Open(access.AsSystem(t.Context()), store.Config{Dir: t.TempDir(), Keys: set, Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +176,7 @@ func service(t *testing.T, prober connection.Prober) (*connection.Service, *stor
 		}
 	})
 	var org store.OrgID
-	err = s.InSystem(t.Context(), func(ctx context.Context, tx *store.SystemTx) error {
+	err = s.InSystem(access.AsSystem(t.Context()), func(ctx context.Context, tx *store.SystemTx) error {
 		o, err := tx.InsertOrganization(ctx, store.Organization{Name: "Larkspur"})
 		org = o.ID
 		return err
@@ -191,7 +192,7 @@ func service(t *testing.T, prober connection.Prober) (*connection.Service, *stor
 func audit(t *testing.T, s *store.Store, org store.OrgID) []string {
 	t.Helper()
 	var lines []string
-	err := s.ViewOrg(t.Context(), org, func(ctx context.Context, tx *store.Tx) error {
+	err := s.ViewOrg(access.AsSystem(t.Context()), org, func(ctx context.Context, tx *store.Tx) error {
 		rows, _, err := tx.AuditLog(ctx, store.AuditQuery{})
 		for _, r := range rows {
 			lines = append(lines, r.Action+" "+r.Detail)
@@ -212,7 +213,7 @@ func draft() connection.Draft {
 func TestLifeOfAConnection(t *testing.T) {
 	p := &probe{}
 	s, db, org := service(t, p)
-	ctx := t.Context()
+	ctx := access.AsSystem(t.Context())
 	d := draft()
 	d.Schedule = "Daily 09:00"
 	d.Options = store.ConnectionOptions{AllowPlainHTTP: true, QuietHours: "08:00-18:00", ExcludedCollections: []string{" 9", "10", "9", ""}}
@@ -289,7 +290,7 @@ func second[A any](_ A, err error) error { return err }
 
 func TestFindAndEnsure(t *testing.T) {
 	s, _, org := service(t, &probe{})
-	ctx := t.Context()
+	ctx := access.AsSystem(t.Context())
 	if _, err := s.Find(ctx, org, ""); errs.KindOf(err) != errs.Invalid {
 		t.Errorf("find without connections: %v", err)
 	}
@@ -353,7 +354,7 @@ func TestBadDrafts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := draft()
 			c.change(&d)
-			_, err := s.Create(t.Context(), org, connection.Actor{}, d)
+			_, err := s.Create(access.AsSystem(t.Context()), org, connection.Actor{}, d)
 			if errs.CodeOf(err) != c.code || errs.KindOf(err) != errs.Invalid {
 				t.Fatalf("error %v (%s), want %s", err, errs.CodeOf(err), c.code)
 			}
@@ -363,7 +364,7 @@ func TestBadDrafts(t *testing.T) {
 			}
 		})
 	}
-	if list, err := s.List(t.Context(), org); err != nil || len(list) != 0 {
+	if list, err := s.List(access.AsSystem(t.Context()), org); err != nil || len(list) != 0 {
 		t.Errorf("refused drafts were stored: %v, %v", list, err)
 	}
 }
@@ -374,22 +375,22 @@ func TestProbe(t *testing.T) {
 	fake := metabasetest.NewServer(metabasetest.Config{Version: "0.58", World: metabasetest.SampleCompany(now), Admin: true, Now: func() time.Time { return now }})
 	url := fake.Start(t)
 	d := connection.Draft{URL: url, Credential: secret.New(metabasetest.DefaultKey)}
-	r, err := s.TestDraft(t.Context(), org, "", d)
+	r, err := s.TestDraft(access.AsSystem(t.Context()), org, "", d)
 	if err != nil || !r.OK() || !r.Admin || !strings.Contains(r.Version, "58") || r.Sees["databases"] == 0 || r.Sees["collections"] == 0 {
 		t.Errorf("report %+v, %v", r, err)
 	}
 	fake.CheckOnlyAllowed(t)
 	d.Credential = secret.New("mb_wrong")
-	r, err = s.TestDraft(t.Context(), org, "", d)
+	r, err = s.TestDraft(access.AsSystem(t.Context()), org, "", d)
 	if err != nil || r.OK() || len(r.Problems) == 0 || r.Problems[0].Code != "unauthorized" || r.Problems[0].Hint == "" {
 		t.Errorf("wrong key: %+v, %v", r, err)
 	}
 	d.URL = "http://127.0.0.1:1"
-	r, err = s.TestDraft(t.Context(), org, "", d)
+	r, err = s.TestDraft(access.AsSystem(t.Context()), org, "", d)
 	if err != nil || r.OK() || r.Reachable || len(r.Problems) == 0 {
 		t.Errorf("nobody listens: %+v, %v", r, err)
 	}
-	err = db.ViewOrg(t.Context(), org, func(ctx context.Context, tx *store.Tx) error {
+	err = db.ViewOrg(access.AsSystem(t.Context()), org, func(ctx context.Context, tx *store.Tx) error {
 		_, total, err := tx.Ledger(ctx, store.LedgerQuery{})
 		if total == 0 {
 			t.Error("the test is not in the ledger")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/secret"
 	"github.com/metalens/metalens/internal/store"
@@ -16,6 +17,9 @@ import (
 
 // List returns the connections of an organization by name.
 func (s *Service) List(ctx context.Context, org store.OrgID) ([]store.Connection, error) {
+	if err := access.Require(ctx, access.Viewer); err != nil {
+		return nil, err
+	}
 	var list []store.Connection
 	err := s.config.Store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) (err error) {
 		list, err = tx.Connections(ctx)
@@ -33,6 +37,9 @@ func (s *Service) List(ctx context.Context, org store.OrgID) ([]store.Connection
 // Connection returns one connection; NotFound when the organization has none of
 // that id.
 func (s *Service) Connection(ctx context.Context, org store.OrgID, id store.ConnectionID) (store.Connection, error) {
+	if err := access.Require(ctx, access.Viewer); err != nil {
+		return store.Connection{}, err
+	}
 	var c store.Connection
 	err := s.config.Store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) (err error) {
 		c, err = tx.Connection(ctx, id)
@@ -47,6 +54,9 @@ func (s *Service) Connection(ctx context.Context, org store.OrgID, id store.Conn
 // Find returns the connection of that name (any case), id or address. An empty
 // text finds the only connection there is. NotFound lists the names there are.
 func (s *Service) Find(ctx context.Context, org store.OrgID, text string) (store.Connection, error) {
+	if err := access.Require(ctx, access.Viewer); err != nil {
+		return store.Connection{}, err
+	}
 	list, err := s.List(ctx, org)
 	if err != nil {
 		return store.Connection{}, err
@@ -90,6 +100,9 @@ func (s *Service) Find(ctx context.Context, org store.OrgID, text string) (store
 // if the draft has one), and creates it when there is none. A credential that
 // differs from the stored one replaces it; other options are left as they are.
 func (s *Service) Ensure(ctx context.Context, org store.OrgID, by Actor, d Draft) (store.Connection, error) {
+	if err := access.Require(ctx, access.Admin); err != nil {
+		return store.Connection{}, err
+	}
 	c, err := check(d)
 	if err != nil {
 		return store.Connection{}, err
@@ -123,6 +136,9 @@ func (s *Service) Ensure(ctx context.Context, org store.OrgID, by Actor, d Draft
 
 // Create validates and stores a connection with its credential.
 func (s *Service) Create(ctx context.Context, org store.OrgID, by Actor, d Draft) (store.Connection, error) {
+	if err := access.Require(ctx, access.Admin); err != nil {
+		return store.Connection{}, err
+	}
 	c, err := check(d)
 	if err != nil {
 		return store.Connection{}, err
@@ -175,6 +191,9 @@ func nameFree(ctx context.Context, tx *store.Tx, name string, except store.Conne
 // the address moved: a key must never reach another server than the one it was
 // entered for, so it has to be entered again then.
 func (s *Service) Update(ctx context.Context, org store.OrgID, by Actor, id store.ConnectionID, d Draft) (store.Connection, error) {
+	if err := access.Require(ctx, access.Admin); err != nil {
+		return store.Connection{}, err
+	}
 	c, err := check(d)
 	if err != nil {
 		return store.Connection{}, err
@@ -234,6 +253,9 @@ func reenter() error {
 
 // ReplaceCredential stores another credential.
 func (s *Service) ReplaceCredential(ctx context.Context, org store.OrgID, by Actor, id store.ConnectionID, auth store.AuthKind, credential secret.Value) error {
+	if err := access.Require(ctx, access.Admin); err != nil {
+		return err
+	}
 	credential, err := checkCredential(auth, credential)
 	if err != nil {
 		return err
@@ -260,6 +282,9 @@ func (s *Service) ReplaceCredential(ctx context.Context, org store.OrgID, by Act
 
 // Delete removes a connection with its credential and everything read from it.
 func (s *Service) Delete(ctx context.Context, org store.OrgID, by Actor, id store.ConnectionID) error {
+	if err := access.Require(ctx, access.Admin); err != nil {
+		return err
+	}
 	err := s.config.Store.InOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		c, err := tx.Connection(ctx, id)
 		if err != nil {
@@ -279,6 +304,9 @@ func (s *Service) Delete(ctx context.Context, org store.OrgID, by Actor, id stor
 // TestDraft tries a draft without storing anything. A draft without credential
 // is tried with that of the connection id, if it is for the same address.
 func (s *Service) TestDraft(ctx context.Context, org store.OrgID, id store.ConnectionID, d Draft) (TestReport, error) {
+	if err := access.Require(ctx, access.Admin); err != nil {
+		return TestReport{}, err
+	}
 	c, err := check(d)
 	if err != nil {
 		return TestReport{}, err
@@ -305,6 +333,9 @@ func (s *Service) TestDraft(ctx context.Context, org store.OrgID, id store.Conne
 
 // Test tries a stored connection.
 func (s *Service) Test(ctx context.Context, org store.OrgID, id store.ConnectionID) (TestReport, error) {
+	if err := access.Require(ctx, access.Admin); err != nil {
+		return TestReport{}, err
+	}
 	c, err := s.Connection(ctx, org, id)
 	if err != nil {
 		return TestReport{}, err
@@ -335,6 +366,9 @@ func (s *Service) probe(ctx context.Context, org store.OrgID, c store.Connection
 
 // Credential hands the stored credential to whoever opens a reader.
 func (s *Service) Credential(ctx context.Context, org store.OrgID, id store.ConnectionID) (secret.Value, error) {
+	if err := access.Require(ctx, access.Admin); err != nil {
+		return secret.Value{}, err
+	}
 	var v secret.Value
 	err := s.config.Store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) (err error) {
 		v, err = tx.Credential(ctx, id)
@@ -348,6 +382,9 @@ func (s *Service) Credential(ctx context.Context, org store.OrgID, id store.Conn
 
 // Secrets hands out what opening a reader of a stored connection needs.
 func (s *Service) Secrets(ctx context.Context, org store.OrgID, id store.ConnectionID) (Credentials, error) {
+	if err := access.Require(ctx, access.Admin); err != nil {
+		return Credentials{}, err
+	}
 	var secrets Credentials
 	err := s.config.Store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) (err error) {
 		secrets.MaskKey = tx.DeriveKey("mask-literals")

@@ -14,6 +14,7 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/store"
 )
@@ -216,7 +217,7 @@ func (w *worker) run(ctx context.Context, job Job) (err error) {
 			err = errs.New(errs.Internal, "panic", "The job ended by a defect of MetaLens.", "The log has the detail.")
 		}
 	}()
-	return w.handler.Run(ctx, job)
+	return w.handler.Run(access.AsSystem(ctx), job)
 }
 
 func outcome(err error) string {

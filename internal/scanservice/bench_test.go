@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/analysis"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/connection"
@@ -111,7 +112,7 @@ type fakeProcess struct {
 
 func startFake(t *testing.T) *fakeProcess {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd := exec.CommandContext(access.AsSystem(t.Context()), os.Args[0])
 	cmd.Env = append(os.Environ(), fakeVariable+"=1")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -244,7 +245,7 @@ func TestBenchmark(t *testing.T) {
 		began := time.Now()
 		var read time.Time
 		var worked time.Duration // by the processors until then
-		out, err := service.RunDirect(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID}, func(p store.ScanProgress) {
+		out, err := service.RunDirect(access.AsSystem(t.Context()), b.org, scanservice.Request{Connection: b.conn.ID}, func(p store.ScanProgress) {
 			if tail := p.Steps[len(p.Steps)-1]; tail.State == "running" && read.IsZero() {
 				read, worked = time.Now(), processors(t)
 			}
@@ -280,7 +281,7 @@ func TestBenchmark(t *testing.T) {
 	defer client.Close()
 	fake.do("reset")
 	began := time.Now()
-	_, err = scan.Read(context.Background(), client, scan.Options{})
+	_, err = scan.Read(access.AsSystem(context.Background()), client, scan.Options{})
 	b.must(err)
 	s := fake.do("state")
 	t.Logf("reading alone: %.1f s, %d requests, fake busy %.1f s, peak %.0f MB", time.Since(began).Seconds(), s.Requests, s.Busy.Seconds(), peak(t))

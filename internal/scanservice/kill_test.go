@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/connection"
 	"github.com/metalens/metalens/internal/errs"
@@ -29,7 +30,7 @@ const killVariable = "METALENS_TEST_KILL" // folder of the store that a child sc
 // scanChild is the process that gets killed: it scans the first connection of a
 // store as the command line does, and says so when it got through.
 func scanChild(dir string) error {
-	ctx := context.Background()
+	ctx := access.AsSystem(context.Background())
 	b, err := openKillStore(dir)
 	if err != nil {
 		return err
@@ -67,7 +68,7 @@ func openKillStore(dir string) (*killStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx := context.Background()
+	ctx := access.AsSystem(context.Background())
 	b := &killStore{}
 	if b.store, err = store.Open(ctx, store.Config{Dir: filepath.Join(dir, "data"), Keys: set}); err != nil {
 		return nil, err
@@ -130,7 +131,7 @@ func killRound(t *testing.T, world *metabasetest.World, want *catalog.Snapshot, 
 	}
 	b := mustOpen(t, dir)
 	b.org = newOrg(t, b.store)
-	conn, err := b.links.Create(t.Context(), b.org, connection.Actor{}, connection.Draft{URL: url, Credential: secret.New(metabasetest.DefaultKey)})
+	conn, err := b.links.Create(access.AsSystem(t.Context()), b.org, connection.Actor{}, connection.Draft{URL: url, Credential: secret.New(metabasetest.DefaultKey)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +184,7 @@ func closeStore(t *testing.T, b *killStore) {
 // whether the scan got through before.
 func runChild(t *testing.T, dir string, wait time.Duration) bool {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
+	cmd := exec.CommandContext(access.AsSystem(t.Context()), os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), killVariable+"="+dir)
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -202,7 +203,7 @@ func runChild(t *testing.T, dir string, wait time.Duration) bool {
 func visibleScan(t *testing.T, b *killStore, conn store.ConnectionID) (store.Scan, bool) {
 	t.Helper()
 	var latest store.Scan
-	err := b.store.ViewOrg(t.Context(), b.org, func(ctx context.Context, tx *store.Tx) (err error) {
+	err := b.store.ViewOrg(access.AsSystem(t.Context()), b.org, func(ctx context.Context, tx *store.Tx) (err error) {
 		latest, err = tx.LatestScan(ctx, conn)
 		return err
 	})
@@ -217,7 +218,7 @@ func visibleScan(t *testing.T, b *killStore, conn store.ConnectionID) (store.Sca
 
 func checkStored(t *testing.T, b *killStore, latest store.Scan, want *catalog.Snapshot, url string) {
 	t.Helper()
-	err := b.store.ViewOrg(t.Context(), b.org, func(ctx context.Context, tx *store.Tx) error {
+	err := b.store.ViewOrg(access.AsSystem(t.Context()), b.org, func(ctx context.Context, tx *store.Tx) error {
 		got, err := tx.LoadSnapshot(ctx, latest.ID)
 		if err != nil {
 			return err
@@ -242,7 +243,7 @@ func checkStored(t *testing.T, b *killStore, latest store.Scan, want *catalog.Sn
 // be what it counted before we came, however often a process died.
 func checkViews(t *testing.T, b *killStore, fake *metabasetest.Server, want *catalog.Snapshot) {
 	t.Helper()
-	out, err := b.service.RunDirect(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID}, nil)
+	out, err := b.service.RunDirect(access.AsSystem(t.Context()), b.org, scanservice.Request{Connection: b.conn.ID}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

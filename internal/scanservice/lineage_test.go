@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/lineage"
 	"github.com/metalens/metalens/internal/lineageview"
@@ -78,9 +79,9 @@ func TestRescanParsesWhatChanged(t *testing.T) {
 	}
 	loader := lineageview.New(lineageview.Config{Store: b.store}) // no SQL engine: it must be stored
 	for _, out := range []*scanservice.Outcome{first, second, third} {
-		view, err := loader.Load(t.Context(), b.org, out.Scan.ID)
+		view, err := loader.Load(access.AsSystem(t.Context()), b.org, out.Scan.ID)
 		b.must(err)
-		want := lineage.Build(t.Context(), catalog.NewIndex(out.Snapshot), lineage.WithSQL(sqllineage.New()))
+		want := lineage.Build(access.AsSystem(t.Context()), catalog.NewIndex(out.Snapshot), lineage.WithSQL(sqllineage.New()))
 		diff := cmp.Diff(want.Edges, slices.Collect(view.Graph.AllEdges())) + cmp.Diff(want.ColumnEdges, slices.Collect(view.Graph.AllColumnEdges())) +
 			cmp.Diff(want.Unresolved, view.Graph.Unresolved, cmpopts.EquateEmpty())
 		if diff != "" {
@@ -90,12 +91,12 @@ func TestRescanParsesWhatChanged(t *testing.T) {
 			t.Error("nothing to compare")
 		}
 	}
-	latest, err := loader.Latest(t.Context(), b.org, b.conn.ID)
+	latest, err := loader.Latest(access.AsSystem(t.Context()), b.org, b.conn.ID)
 	b.must(err)
 	if name := latest.Index.Question(second.Snapshot.Questions[i].ID).Name; name != "Renamed since" {
 		t.Errorf("the newest view knows the question as %q", name)
 	}
-	b.must(b.store.InOrg(t.Context(), b.org, func(ctx context.Context, tx *store.Tx) error { return tx.DeleteScan(ctx, third.Scan.ID) }))
+	b.must(b.store.InOrg(access.AsSystem(t.Context()), b.org, func(ctx context.Context, tx *store.Tx) error { return tx.DeleteScan(ctx, third.Scan.ID) }))
 	process()
 	b.later(time.Hour)
 	b.direct()

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/store"
 )
@@ -180,6 +181,9 @@ func Finished(s store.Scan) bool {
 
 // Scan returns a scan, with its newest progress when it runs in this process.
 func (s *Service) Scan(ctx context.Context, org store.OrgID, id store.ScanID) (store.Scan, error) {
+	if err := access.Require(ctx, access.Viewer); err != nil {
+		return store.Scan{}, err
+	}
 	var found store.Scan
 	err := s.config.Store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) (err error) {
 		found, err = tx.Scan(ctx, id)
@@ -200,6 +204,9 @@ func (s *Service) Scan(ctx context.Context, org store.OrgID, id store.ScanID) (s
 // ctx does; then the channel is closed. A slow receiver misses steps in
 // between, never the last state. It works for scans of other processes too.
 func (s *Service) Subscribe(ctx context.Context, org store.OrgID, id store.ScanID) (<-chan store.Scan, error) {
+	if err := access.Require(ctx, access.Viewer); err != nil {
+		return nil, err
+	}
 	first, err := s.Scan(ctx, org, id)
 	if err != nil {
 		return nil, err

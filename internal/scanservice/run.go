@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/connection"
 	"github.com/metalens/metalens/internal/errs"
@@ -19,6 +20,9 @@ import (
 // the scan went is in the scan itself: the error tells only that this process
 // could not bring it to an end, so that another attempt goes on with it.
 func (s *Service) Run(ctx context.Context, org store.OrgID, id store.ScanID) error {
+	if err := access.RequireSystem(ctx); err != nil {
+		return err
+	}
 	sc, err := s.Scan(ctx, org, id)
 	if err != nil {
 		if errs.KindOf(err) == errs.NotFound {
@@ -47,6 +51,9 @@ func (s *Service) alive(sc store.Scan) bool {
 // RunDirect scans a stored connection in this process and returns the result.
 // It takes over a scan that is queued and is Conflict while one is running.
 func (s *Service) RunDirect(ctx context.Context, org store.OrgID, r Request, progress func(store.ScanProgress)) (*Outcome, error) {
+	if err := access.RequireSystem(ctx); err != nil {
+		return nil, err
+	}
 	if r.Trigger == "" {
 		r.Trigger = TriggerCLI
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/analysis"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/connection"
@@ -91,7 +92,7 @@ type setup struct {
 func newOrg(t *testing.T, s *store.Store) store.OrgID {
 	t.Helper()
 	var org store.Organization
-	err := s.InSystem(t.Context(), func(ctx context.Context, tx *store.SystemTx) (err error) {
+	err := s.InSystem(access.AsSystem(t.Context()), func(ctx context.Context, tx *store.SystemTx) (err error) {
 		org, err = tx.InsertOrganization(ctx, store.Organization{Name: "Larkspur"})
 		return err
 	})
@@ -108,7 +109,7 @@ func openStore(t *testing.T, now func() time.Time) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(t.Context(), store.Config{Dir: t.TempDir(), Keys: set, Now: now})
+	s, err := store.Open(access.AsSystem(t.Context()), store.Config{Dir: t.TempDir(), Keys: set, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +141,7 @@ func newBench(t *testing.T, s setup) *bench {
 		s.draft(&draft)
 	}
 	var err error
-	b.conn, err = b.links.Create(t.Context(), b.org, connection.Actor{}, draft)
+	b.conn, err = b.links.Create(access.AsSystem(t.Context()), b.org, connection.Actor{}, draft)
 	b.must(err)
 	config := scanservice.Config{
 		Store: b.store, Connections: b.links, Queue: b.queue, Opener: opener, Now: b.now, Poll: 5 * time.Millisecond,
@@ -176,14 +177,14 @@ func (b *bench) must(err error) {
 
 func (b *bench) direct() *scanservice.Outcome {
 	b.t.Helper()
-	out, err := b.service.RunDirect(b.t.Context(), b.org, scanservice.Request{Connection: b.conn.ID}, nil)
+	out, err := b.service.RunDirect(access.AsSystem(b.t.Context()), b.org, scanservice.Request{Connection: b.conn.ID}, nil)
 	b.must(err)
 	return out
 }
 
 func (b *bench) view(look func(ctx context.Context, tx *store.Tx) error) {
 	b.t.Helper()
-	b.must(b.store.ViewOrg(b.t.Context(), b.org, look))
+	b.must(b.store.ViewOrg(access.AsSystem(b.t.Context()), b.org, look))
 }
 
 func (b *bench) scans() []store.Scan {
@@ -205,7 +206,7 @@ var timeless = cmp.Options{
 func TestDirectRunStoresEverything(t *testing.T) {
 	b := newBench(t, setup{})
 	var steps []store.ScanProgress
-	out, err := b.service.RunDirect(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID}, func(p store.ScanProgress) { steps = append(steps, p) })
+	out, err := b.service.RunDirect(access.AsSystem(t.Context()), b.org, scanservice.Request{Connection: b.conn.ID}, func(p store.ScanProgress) { steps = append(steps, p) })
 	b.must(err)
 	b.fake.CheckOnlyAllowed(t)
 	b.fake.CheckNoDetailTwice(t)
@@ -286,21 +287,21 @@ func TestRescan(t *testing.T) {
 // TestQueuedRun follows a scan through the queue, as the server runs it.
 func TestQueuedRun(t *testing.T) {
 	b := newBench(t, setup{})
-	sc, started, err := b.service.Start(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID})
+	sc, started, err := b.service.Start(access.AsSystem(t.Context()), b.org, scanservice.Request{Connection: b.conn.ID})
 	b.must(err)
-	again, second, err := b.service.Start(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID})
+	again, second, err := b.service.Start(access.AsSystem(t.Context()), b.org, scanservice.Request{Connection: b.conn.ID})
 	b.must(err)
 	if !started || second || again.ID != sc.ID || len(b.queue.jobs) != 1 || b.queue.jobs[0].Scan != sc.ID {
 		t.Fatalf("started %t, then %t; ids %s, %s; jobs %v", started, second, sc.ID, again.ID, b.queue.jobs)
 	}
-	updates, err := b.service.Subscribe(t.Context(), b.org, sc.ID)
+	updates, err := b.service.Subscribe(access.AsSystem(t.Context()), b.org, sc.ID)
 	b.must(err)
 	// A second service on the same store sees it only through the store.
 	elsewhere, err := scanservice.New(scanservice.Config{Store: b.store, Connections: b.links, Poll: time.Millisecond, Now: b.now})
 	b.must(err)
-	remote, err := elsewhere.Subscribe(t.Context(), b.org, sc.ID)
+	remote, err := elsewhere.Subscribe(access.AsSystem(t.Context()), b.org, sc.ID)
 	b.must(err)
-	b.must(b.service.Run(t.Context(), b.org, sc.ID))
+	b.must(b.service.Run(access.AsSystem(t.Context()), b.org, sc.ID))
 	for name, c := range map[string]<-chan store.Scan{"here": updates, "elsewhere": remote} {
 		var last store.Scan
 		for last = range c {
@@ -309,12 +310,12 @@ func TestQueuedRun(t *testing.T) {
 			t.Errorf("%s: the last update is %s", name, last.State)
 		}
 	}
-	b.must(b.service.Run(t.Context(), b.org, sc.ID)) // a job that comes twice
+	b.must(b.service.Run(access.AsSystem(t.Context()), b.org, sc.ID)) // a job that comes twice
 	if list := b.scans(); len(list) != 1 || list[0].State != store.ScanSucceeded {
 		t.Errorf("scans: %+v", list)
 	}
 	b.queue.busy = true
-	if _, _, err := b.service.Start(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID}); errs.KindOf(err) != errs.Conflict {
+	if _, _, err := b.service.Start(access.AsSystem(t.Context()), b.org, scanservice.Request{Connection: b.conn.ID}); errs.KindOf(err) != errs.Conflict {
 		t.Errorf("start while the job before is ending: %v", err)
 	}
 	if list := b.scans(); len(list) != 1 {
@@ -327,23 +328,23 @@ func TestDirectRunBesideTheQueue(t *testing.T) {
 	b := newBench(t, setup{fake: func(c *metabasetest.Config) {
 		c.Faults = []metabasetest.Fault{{Route: "/api/card", Kind: metabasetest.FaultHang, Times: 1}}
 	}})
-	sc, _, err := b.service.Start(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID})
+	sc, _, err := b.service.Start(access.AsSystem(t.Context()), b.org, scanservice.Request{Connection: b.conn.ID})
 	b.must(err)
 	done := make(chan error, 1)
-	ctx, stop := context.WithCancel(t.Context())
+	ctx, stop := context.WithCancel(access.AsSystem(t.Context()))
 	go func() {
 		_, err := b.service.RunDirect(ctx, b.org, scanservice.Request{Connection: b.conn.ID}, nil)
 		done <- err
 	}()
 	for b.fake.RouteCounts()["GET /api/card"] == 0 {
-		if _, err := b.service.Scan(t.Context(), b.org, sc.ID); err != nil {
+		if _, err := b.service.Scan(access.AsSystem(t.Context()), b.org, sc.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := b.service.RunDirect(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID}, nil); errs.KindOf(err) != errs.Conflict {
+	if _, err := b.service.RunDirect(access.AsSystem(t.Context()), b.org, scanservice.Request{Connection: b.conn.ID}, nil); errs.KindOf(err) != errs.Conflict {
 		t.Errorf("a direct run beside a running one: %v", err)
 	}
-	if err := b.service.Run(t.Context(), b.org, sc.ID); errs.KindOf(err) != errs.Conflict {
+	if err := b.service.Run(access.AsSystem(t.Context()), b.org, sc.ID); errs.KindOf(err) != errs.Conflict {
 		t.Errorf("the job beside the direct run: %v", err)
 	}
 	stop()
@@ -361,7 +362,7 @@ func TestCancel(t *testing.T) {
 			b := newBench(t, setup{fake: func(c *metabasetest.Config) {
 				c.Faults = []metabasetest.Fault{{Route: "/api/permissions/graph", Kind: metabasetest.FaultHang}}
 			}})
-			sc, _, err := b.service.Start(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID})
+			sc, _, err := b.service.Start(access.AsSystem(t.Context()), b.org, scanservice.Request{Connection: b.conn.ID})
 			b.must(err)
 			canceller := b.service
 			if name == "other process" {
@@ -369,8 +370,8 @@ func TestCancel(t *testing.T) {
 				b.must(err)
 			}
 			done := make(chan error, 1)
-			go func() { done <- b.service.Run(t.Context(), b.org, sc.ID) }()
-			updates, err := b.service.Subscribe(t.Context(), b.org, sc.ID)
+			go func() { done <- b.service.Run(access.AsSystem(t.Context()), b.org, sc.ID) }()
+			updates, err := b.service.Subscribe(access.AsSystem(t.Context()), b.org, sc.ID)
 			b.must(err)
 			for s := range updates {
 				if s.State == store.ScanRunning {
@@ -378,7 +379,7 @@ func TestCancel(t *testing.T) {
 				}
 			}
 			began := time.Now()
-			b.must(canceller.Cancel(t.Context(), b.org, sc.ID))
+			b.must(canceller.Cancel(access.AsSystem(t.Context()), b.org, sc.ID))
 			b.must(<-done)
 			if took := time.Since(began); took > 5*time.Second {
 				t.Errorf("cancelling took %s", took)
@@ -387,7 +388,7 @@ func TestCancel(t *testing.T) {
 			if list[0].State != store.ScanCancelled || list[0].ErrorText == "" {
 				t.Errorf("scan: %s %q", list[0].State, list[0].ErrorText)
 			}
-			b.must(canceller.Cancel(t.Context(), b.org, sc.ID)) // harmless after the end
+			b.must(canceller.Cancel(access.AsSystem(t.Context()), b.org, sc.ID)) // harmless after the end
 			b.fake.SetFaults()
 			out := b.direct()
 			b.fake.CheckNoDetailTwice(t)
@@ -398,10 +399,10 @@ func TestCancel(t *testing.T) {
 	}
 	t.Run("queued", func(t *testing.T) {
 		b := newBench(t, setup{})
-		sc, _, err := b.service.Start(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID})
+		sc, _, err := b.service.Start(access.AsSystem(t.Context()), b.org, scanservice.Request{Connection: b.conn.ID})
 		b.must(err)
-		b.must(b.service.Cancel(t.Context(), b.org, sc.ID))
-		b.must(b.service.Run(t.Context(), b.org, sc.ID))
+		b.must(b.service.Cancel(access.AsSystem(t.Context()), b.org, sc.ID))
+		b.must(b.service.Run(access.AsSystem(t.Context()), b.org, sc.ID))
 		if len(b.fake.Requests()) != 0 || b.scans()[0].State != store.ScanCancelled {
 			t.Errorf("%d requests, state %s", len(b.fake.Requests()), b.scans()[0].State)
 		}
@@ -414,9 +415,9 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 	b := newBench(t, setup{fake: func(c *metabasetest.Config) {
 		c.Faults = []metabasetest.Fault{{Route: "/api/dashboard/:id", Kind: metabasetest.FaultHang, First: 6, Times: 1}}
 	}})
-	sc, _, err := b.service.Start(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID})
+	sc, _, err := b.service.Start(access.AsSystem(t.Context()), b.org, scanservice.Request{Connection: b.conn.ID})
 	b.must(err)
-	ctx, shutdown := context.WithCancel(t.Context())
+	ctx, shutdown := context.WithCancel(access.AsSystem(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- b.service.Run(ctx, b.org, sc.ID) }()
 	for opened := 0; opened < 6; time.Sleep(time.Millisecond) {
@@ -450,11 +451,11 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 		return nil
 	})
 	cards := b.fake.RouteCounts()["GET /api/card"]
-	if err := b.service.Run(t.Context(), b.org, sc.ID); errs.KindOf(err) != errs.Conflict {
+	if err := b.service.Run(access.AsSystem(t.Context()), b.org, sc.ID); errs.KindOf(err) != errs.Conflict {
 		t.Errorf("taken up while its worker may still be alive: %v", err)
 	}
 	b.later(20 * time.Second)
-	b.must(b.service.Run(t.Context(), b.org, sc.ID))
+	b.must(b.service.Run(access.AsSystem(t.Context()), b.org, sc.ID))
 	if s := b.scans()[0]; s.State != store.ScanSucceeded || !s.Progress.Resumed {
 		t.Errorf("state %s, resumed %t", s.State, s.Progress.Resumed)
 	}
@@ -515,7 +516,7 @@ func faultCase(t *testing.T, shared *store.Store, org store.OrgID, route string,
 		},
 	})
 	began := time.Now()
-	out, err := b.service.RunDirect(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID}, nil)
+	out, err := b.service.RunDirect(access.AsSystem(t.Context()), b.org, scanservice.Request{Connection: b.conn.ID}, nil)
 	if took := time.Since(began); took > time.Minute {
 		t.Errorf("took %s", took)
 	}
@@ -585,7 +586,7 @@ func TestFailureKeepsTheScanBefore(t *testing.T) {
 	b := newBench(t, setup{})
 	b.direct()
 	b.fake.SetFaults(metabasetest.Fault{Route: "/api/card", Kind: metabasetest.FaultUnavailable})
-	_, err := b.service.RunDirect(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID}, nil)
+	_, err := b.service.RunDirect(access.AsSystem(t.Context()), b.org, scanservice.Request{Connection: b.conn.ID}, nil)
 	if errs.KindOf(err) != errs.Unavailable && errs.KindOf(err) != errs.Limited {
 		t.Fatalf("error: %v", err)
 	}
@@ -605,7 +606,7 @@ func TestSchedule(t *testing.T) {
 	})
 	tick := func(want int) {
 		t.Helper()
-		got, err := b.service.Tick(t.Context())
+		got, err := b.service.Tick(access.AsSystem(t.Context()))
 		b.must(err)
 		if got != want {
 			t.Errorf("at %s: %d scans queued, want %d", b.moment.Format(time.DateTime), got, want)
@@ -615,11 +616,11 @@ func TestSchedule(t *testing.T) {
 	b.later(90*time.Minute + time.Second)
 	tick(1)
 	tick(0)
-	b.must(b.service.Run(t.Context(), b.org, b.queue.jobs[0].Scan))
+	b.must(b.service.Run(access.AsSystem(t.Context()), b.org, b.queue.jobs[0].Scan))
 	if s := b.scans()[0]; s.Trigger != scanservice.TriggerSchedule || s.State != store.ScanSucceeded {
 		t.Errorf("scheduled scan: %+v", s)
 	}
-	c, err := b.links.Connection(t.Context(), b.org, b.conn.ID)
+	c, err := b.links.Connection(access.AsSystem(t.Context()), b.org, b.conn.ID)
 	b.must(err)
 	if want := time.Date(2026, 9, 2, 7, 30, 0, 0, time.UTC); !c.NextRunAt.Equal(want) {
 		t.Errorf("next run %s, want %s", c.NextRunAt, want)
@@ -627,7 +628,7 @@ func TestSchedule(t *testing.T) {
 	// The server slept past the time into the quiet hours.
 	b.later(24*time.Hour + time.Hour)
 	tick(0)
-	c, err = b.links.Connection(t.Context(), b.org, b.conn.ID)
+	c, err = b.links.Connection(access.AsSystem(t.Context()), b.org, b.conn.ID)
 	b.must(err)
 	if want := time.Date(2026, 9, 2, 18, 0, 0, 0, time.UTC); !c.NextRunAt.Equal(want) {
 		t.Errorf("next run %s, want the end of the quiet hours %s", c.NextRunAt, want)
@@ -636,14 +637,14 @@ func TestSchedule(t *testing.T) {
 	tick(1)
 	// A passing failure is tried again sooner than tomorrow.
 	b.fake.SetFaults(metabasetest.Fault{Route: "*", Kind: metabasetest.FaultUnavailable})
-	b.must(b.service.Run(t.Context(), b.org, b.queue.jobs[1].Scan))
+	b.must(b.service.Run(access.AsSystem(t.Context()), b.org, b.queue.jobs[1].Scan))
 	b.later(31 * time.Minute)
 	tick(1)
 }
 
 func TestStatelessLeavesNothing(t *testing.T) {
 	b := newBench(t, setup{})
-	out, err := b.service.Stateless(t.Context(), scanservice.Target{URL: b.url, Credential: secret.New(metabasetest.DefaultKey)}, nil)
+	out, err := b.service.Stateless(access.AsSystem(t.Context()), scanservice.Target{URL: b.url, Credential: secret.New(metabasetest.DefaultKey)}, nil)
 	b.must(err)
 	if len(out.Snapshot.Questions) == 0 || len(out.Analysis.Findings) == 0 || len(b.scans()) != 0 {
 		t.Errorf("%d questions, %d findings, %d scans stored", len(out.Snapshot.Questions), len(out.Analysis.Findings), len(b.scans()))
@@ -652,7 +653,7 @@ func TestStatelessLeavesNothing(t *testing.T) {
 	if diff := cmp.Diff(out.Snapshot, stored.Snapshot, timeless, cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Views" }, cmp.Ignore())); diff != "" {
 		t.Errorf("stateless and stored scans differ:\n%s", diff)
 	}
-	if _, err := b.service.Stateless(t.Context(), scanservice.Target{URL: b.url, Credential: secret.New("wrong")}, nil); errs.KindOf(err) != errs.Unauthorized {
+	if _, err := b.service.Stateless(access.AsSystem(t.Context()), scanservice.Target{URL: b.url, Credential: secret.New("wrong")}, nil); errs.KindOf(err) != errs.Unauthorized {
 		t.Errorf("wrong key: %v", err)
 	}
 }
@@ -678,20 +679,20 @@ func TestExport(t *testing.T) {
 		}
 	}})
 	request := scanservice.ExportRequest{Dir: "content", Options: store.ConnectionOptions{ExcludedCollections: []string{"colA"}}}
-	out, err := b.service.Export(t.Context(), request, nil)
+	out, err := b.service.Export(access.AsSystem(t.Context()), request, nil)
 	b.must(err)
 	if len(out.Snapshot.Questions) != 1 || out.Snapshot.Questions[0].ID != "q1" || len(b.scans()) != 0 {
 		t.Errorf("questions %v, %d scans stored", out.Snapshot.Questions, len(b.scans()))
 	}
 	request.Org, request.Connection = b.org, b.conn.ID
 	for seq := range int64(2) {
-		out, err = b.service.Export(t.Context(), request, nil)
+		out, err = b.service.Export(access.AsSystem(t.Context()), request, nil)
 		b.must(err)
 		if out.Scan.Seq != seq+1 || out.Scan.State != store.ScanSucceeded {
 			t.Errorf("kept export: %+v", out.Scan)
 		}
 	}
-	if _, err := b.service.Export(t.Context(), scanservice.ExportRequest{Dir: "elsewhere"}, nil); errs.CodeOf(err) != "no_export" {
+	if _, err := b.service.Export(access.AsSystem(t.Context()), scanservice.ExportRequest{Dir: "elsewhere"}, nil); errs.CodeOf(err) != "no_export" {
 		t.Errorf("missing folder: %v", err)
 	}
 }
@@ -701,7 +702,7 @@ func TestSecretsStayInside(t *testing.T) {
 	b := newBench(t, setup{fake: func(c *metabasetest.Config) {
 		c.Faults = []metabasetest.Fault{{Route: "/api/card", Kind: metabasetest.FaultServerError}}
 	}})
-	_, err := b.service.RunDirect(t.Context(), b.org, scanservice.Request{Connection: b.conn.ID}, nil)
+	_, err := b.service.RunDirect(access.AsSystem(t.Context()), b.org, scanservice.Request{Connection: b.conn.ID}, nil)
 	if err == nil {
 		t.Fatal("the scan should fail")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/connection"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/jobs"
@@ -43,6 +44,9 @@ func (s *Service) Periodic() []jobs.Periodic {
 // Start queues a scan and returns it. When one is queued or running already,
 // that one is returned with started false.
 func (s *Service) Start(ctx context.Context, org store.OrgID, r Request) (scan store.Scan, started bool, err error) {
+	if err := access.Require(ctx, access.Editor); err != nil {
+		return store.Scan{}, false, err
+	}
 	if s.config.Queue == nil {
 		return store.Scan{}, false, errs.New(errs.Internal, "no_queue", "Scans cannot be queued here.", "Run metalens scan instead.")
 	}
@@ -89,6 +93,9 @@ func (s *Service) insert(ctx context.Context, tx *store.Tx, r Request, now time.
 // Cancel stops a queued or running scan within seconds, wherever it runs. A
 // finished one is left alone.
 func (s *Service) Cancel(ctx context.Context, org store.OrgID, id store.ScanID) error {
+	if err := access.Require(ctx, access.Editor); err != nil {
+		return err
+	}
 	err := s.config.Store.InOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		found, err := tx.Scan(ctx, id)
 		if err != nil {
@@ -115,6 +122,9 @@ func (s *Service) Cancel(ctx context.Context, org store.OrgID, id store.ScanID) 
 // in its connection's quiet hours waits until they end. The server calls it
 // every minute.
 func (s *Service) Tick(ctx context.Context) (int, error) {
+	if err := access.RequireSystem(ctx); err != nil {
+		return 0, err
+	}
 	now := s.config.Now().UTC()
 	var due []store.DueSchedule
 	err := s.config.Store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) (err error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/check"
 	"github.com/metalens/metalens/internal/connection"
@@ -17,6 +18,9 @@ import (
 // Stateless scans without reading or writing a store. Every dashboard is read
 // in detail, which Metabase counts as views.
 func (s *Service) Stateless(ctx context.Context, t Target, progress func(store.ScanProgress)) (*Outcome, error) {
+	if err := access.RequireSystem(ctx); err != nil {
+		return nil, err
+	}
 	c, err := connection.Check(connection.Draft{URL: t.URL, Auth: t.Auth, Credential: t.Credential, Options: t.Options})
 	if err != nil {
 		return nil, err
@@ -55,6 +59,9 @@ type ExportRequest struct {
 // Export reads a folder of YAML files, analyses it, and stores the result where
 // the request names a connection.
 func (s *Service) Export(ctx context.Context, r ExportRequest, progress func(store.ScanProgress)) (*Outcome, error) {
+	if err := access.RequireSystem(ctx); err != nil {
+		return nil, err
+	}
 	if s.config.ReadExport == nil {
 		return nil, errs.New(errs.Internal, "no_export", "Export folders cannot be read here.", "")
 	}

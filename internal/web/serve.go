@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/web/page"
 )
 
@@ -36,7 +37,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, drain time.Durat
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		BaseContext:       func(net.Listener) context.Context { return page.WithStop(streams, ctx.Done()) },
+		BaseContext:       func(net.Listener) context.Context { return access.Nobody(page.WithStop(streams, ctx.Done())) },
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()

@@ -139,9 +139,11 @@ func (s *Site) answer(q *Request, needs Access, f Func) error {
 		return err
 	}
 	q.Viewer = viewer
-	if !viewer.IsZero() { // an anonymous request acts as nobody
-		q.R = q.R.WithContext(access.With(q.Context(), viewer.Actor()))
+	actor := access.Actor{} // an anonymous request acts as nobody
+	if !viewer.IsZero() {
+		actor = viewer.Actor()
 	}
+	q.R = q.R.WithContext(access.With(q.Context(), actor))
 	if needs != Public {
 		if viewer.IsZero() {
 			return q.login()
