@@ -27,6 +27,7 @@ type Config struct {
 	Server   Server
 	TLS      TLS
 	ACME     ACME
+	OIDC     OIDC
 	Egress   Egress
 	Mail     Mail
 	Scan     Scan
@@ -91,6 +92,7 @@ func defaults(dataDir string) Config {
 		Data:     dataDir,
 		Metabase: Metabase{Timeout: 30 * time.Second},
 		Server:   Server{Listen: "127.0.0.1:8300", Organizations: OneOrganization, PerAddress: 200},
+		OIDC:     defaultOIDC(),
 		ACME:     ACME{Directory: LetsEncrypt},
 		Mail:     Mail{TLS: "implicit"},
 		Scan:     Scan{Concurrency: 3},

@@ -34,6 +34,7 @@ func Keys() []Key {
 		tlsKeys(),
 		membersKeys(),
 		mailKeys(),
+		oidcKeys(),
 	)
 }
 
