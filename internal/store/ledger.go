@@ -134,11 +134,7 @@ func (tx *SystemTx) within(ctx context.Context, org OrgID) (*Tx, error) {
 		}
 		return &Tx{core: tx.core, org: org, key: key}, nil
 	}
-	var wrapped []byte
-	if err := tx.scanOne(ctx, "organization", `SELECT data_key FROM organizations WHERE id = $1`, []any{org}, &wrapped); err != nil {
-		return nil, err
-	}
-	key, err := tx.store.dataKey(org, wrapped)
+	key, err := tx.store.orgKey(ctx, tx.core, org, 0, true)
 	if err != nil {
 		return nil, err
 	}

@@ -43,8 +43,15 @@ type Config struct {
 	// It is not migrated: one of another version is refused (kind errs.Conflict,
 	// code schema_older or schema_newer).
 	ReadOnly bool
-	Now      func() time.Time // nil = time.Now
-	Logger   *slog.Logger     // nil = silent
+	// Tombstones is the file that records deletions outside the database; empty =
+	// "tombstones" in Dir, and no file without Dir.
+	Tombstones string
+	// ErasureKeys is the folder of the keys that deletion destroys, one per
+	// organization; empty = "keys/organizations" in Dir on SQLite, none on
+	// PostgreSQL.
+	ErasureKeys string
+	Now         func() time.Time // nil = time.Now
+	Logger      *slog.Logger     // nil = silent
 }
 
 // Store is an open database. It is safe for concurrent use.
@@ -58,6 +65,9 @@ type Store struct {
 	log      *slog.Logger
 	codec    *codec.Codec
 	warnings []string
+
+	tombstones *tombstoneFile // nil without a place for it
+	erasure    *erasureKeys   // nil when data keys are sealed by the master key alone
 
 	mu       sync.Mutex
 	dataKeys map[OrgID]unwrapped
@@ -83,11 +93,15 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.keepApart(cfg)
 	var err error
 	if cfg.DatabaseURL.IsZero() {
 		err = s.openSQLite(ctx, cfg)
 	} else {
 		err = s.openPostgres(ctx, cfg)
+	}
+	if err == nil {
+		err = s.settleDeletions(ctx, cfg.ReadOnly)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -232,8 +246,7 @@ func (s *Store) dataKey(org OrgID, wrapped []byte) (*keys.DataKey, error) {
 	}
 	key, err := s.master.UnwrapDataKey(string(org), wrapped)
 	if err != nil {
-		return nil, errs.Wrap(err, errs.Invalid, "wrong_master_key", "The stored data cannot be decrypted with this master key.",
-			"Use the master key that this database was made with; restore the key file from your backup.")
+		return nil, wrongMaster(err)
 	}
 	s.dataKeys[org] = unwrapped{wrapped: string(wrapped), key: key}
 	return key, nil

@@ -42,6 +42,8 @@ type core struct {
 	// statements that ran before in this transaction, ready to run again. The
 	// transaction closes them.
 	prepared map[string]*sql.Stmt
+	// buried are the deletions that go on record outside once this commits.
+	buried *[]tombstone
 }
 
 type nestedKey struct{ store *Store }
@@ -76,20 +78,7 @@ func (s *Store) inOrg(ctx context.Context, org OrgID, write bool, fn func(contex
 		return err
 	}
 	return s.begin(ctx, write, func(ctx context.Context, c core) error {
-		if s.engine == EnginePostgres {
-			if _, err := c.sql.ExecContext(ctx, `SELECT set_config('role', 'metalens_app', true), set_config('metalens.org_id', $1, true)`, string(org)); err != nil {
-				return fmt.Errorf("enter the organization: %w", err)
-			}
-		}
-		var wrapped []byte
-		err := c.sql.QueryRowContext(ctx, `SELECT data_key FROM organizations WHERE id = $1`, string(org)).Scan(&wrapped)
-		if errors.Is(err, sql.ErrNoRows) {
-			return errs.Wrap(err, errs.NotFound, "no_organization", "There is no such organization.", "")
-		}
-		if err != nil {
-			return fmt.Errorf("enter the organization: %w", err)
-		}
-		key, err := s.dataKey(org, wrapped)
+		key, err := s.enterOrg(ctx, c, org, write)
 		if err != nil {
 			return err
 		}
@@ -99,10 +88,8 @@ func (s *Store) inOrg(ctx context.Context, org OrgID, write bool, fn func(contex
 
 func (s *Store) inSystem(ctx context.Context, write bool, fn func(context.Context, *SystemTx) error) error {
 	return s.begin(ctx, write, func(ctx context.Context, c core) error {
-		if s.engine == EnginePostgres {
-			if _, err := c.sql.ExecContext(ctx, `SELECT set_config('role', 'metalens_system', true), set_config('metalens.system', 'on', true)`); err != nil {
-				return fmt.Errorf("enter the system role: %w", err)
-			}
+		if err := s.enterSystem(ctx, c, write); err != nil {
+			return err
 		}
 		return fn(ctx, &SystemTx{core: c})
 	})
@@ -132,14 +119,19 @@ func (s *Store) begin(ctx context.Context, write bool, fn func(context.Context, 
 			_ = t.Rollback()
 		}
 	}()
-	if err := fn(context.WithValue(ctx, nestedKey{s}, true), core{sql: t, store: s, prepared: map[string]*sql.Stmt{}}); err != nil {
+	buried := []tombstone{}
+	if err := fn(context.WithValue(ctx, nestedKey{s}, true), core{sql: t, store: s, prepared: map[string]*sql.Stmt{}, buried: &buried}); err != nil {
 		return s.translate(err)
 	}
 	done = true
 	if !write {
 		return s.translate(t.Rollback())
 	}
-	return s.translate(t.Commit())
+	if err := t.Commit(); err != nil {
+		return s.translate(err)
+	}
+	s.afterCommit(ctx, buried)
+	return nil
 }
 
 // Org returns the organization that the transaction sees.
