@@ -198,7 +198,7 @@ func (s *server) run(ctx context.Context) error {
 	if s.env.Serving != nil {
 		s.env.Serving(s.url())
 	}
-	err := web.Serve(ctx, s.listener, s.handler, web.DefaultDrain)
+	err := web.Serve(ctx, s.listener, s.handler, web.ServeOptions{})
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait)
 	defer cancel()
 	return errors.Join(err, s.runner.Stop(stop), s.shut())

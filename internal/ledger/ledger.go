@@ -21,6 +21,7 @@ const (
 	PurposeWarehouse Purpose = "warehouse"
 	PurposeKMS       Purpose = "kms"
 	PurposeACME      Purpose = "acme"
+	PurposeStream    Purpose = "stream" // the audit log and ledger on their way to a collector
 )
 
 // Phase tells the two entries of an announced exchange apart.
@@ -49,6 +50,16 @@ type Entry struct {
 	Error        string // class of the failure (errs code), empty when answered
 	Exchange     string // ties an intent to its outcome; empty for plain Metabase reads
 	Phase        Phase
+	// Payload is what is sent. A [Recorder] stores it apart from the entry, or a
+	// hash of it; nil where the body is not kept, as with Metabase reads.
+	Payload *Payload
+}
+
+// Purposes lists every purpose.
+func Purposes() []Purpose {
+	return []Purpose{
+		PurposeMetabase, PurposeModel, PurposeMail, PurposeWebhook, PurposeOIDC, PurposeWarehouse, PurposeKMS, PurposeACME, PurposeStream,
+	}
 }
 
 // Recorder takes entries. Plain Metabase reads may be batched by the

@@ -81,15 +81,15 @@ func (d *Dialer) dial(ctx context.Context, network, address string, loopbackOnly
 		Timeout:   d.cfg.ConnectTimeout,
 		KeepAlive: 30 * time.Second,
 		Resolver:  d.cfg.Resolver,
-		ControlContext: func(_ context.Context, network, resolved string, _ syscall.RawConn) error {
-			return d.control(network, resolved, loopbackOnly)
+		ControlContext: func(_ context.Context, network, resolved string, socket syscall.RawConn) error {
+			return d.control(network, resolved, socket, loopbackOnly)
 		},
 	}
 	return nd.DialContext(ctx, network, address)
 }
 
 // control is the last word before connect(2).
-func (d *Dialer) control(network, resolved string, loopbackOnly bool) error {
+func (d *Dialer) control(network, resolved string, socket syscall.RawConn, loopbackOnly bool) error {
 	switch network {
 	case "tcp", "tcp4", "tcp6":
 	default:
@@ -104,6 +104,13 @@ func (d *Dialer) control(network, resolved string, loopbackOnly bool) error {
 	}
 	if loopbackOnly && !to.Addr().Unmap().IsLoopback() {
 		return plainRefused(resolved)
+	}
+	from, err := d.cfg.Policy.source(to.Addr().Unmap())
+	if err != nil || !from.IsValid() {
+		return err
+	}
+	if err := bind(socket, from); err != nil {
+		return errs.Wrap(err, errs.Unavailable, CodeUnreachable, "This machine cannot send from "+from.String()+".", "Correct egress.bind: it has to be an address of this machine.")
 	}
 	return nil
 }

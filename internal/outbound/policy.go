@@ -14,7 +14,10 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
+
+	"golang.org/x/net/idna"
 
 	"github.com/metalens/metalens/internal/errs"
 )
@@ -31,6 +34,12 @@ type Policy struct {
 	// LocalAddrs lists this machine's addresses, for listeners bound to all of
 	// them; nil asks the operating system.
 	LocalAddrs func() ([]netip.Addr, error)
+	// Own are further listeners of this process; shared, and added to while it runs.
+	Own *Listeners
+	// From are the addresses of this machine to send from, at most one of each
+	// family; empty leaves the choice to the system. With some, a family without
+	// one is not used beyond this machine.
+	From []netip.Addr
 }
 
 // systemAddrs lists the addresses of this machine's interfaces.
@@ -164,11 +173,11 @@ func (p Policy) Check(to netip.AddrPort) error {
 	if addr.Is4In6() {
 		addr = addr.Unmap()
 	}
-	if err := p.checkOwn(netip.AddrPortFrom(addr, to.Port())); err != nil {
-		return err
-	}
 	table := ranges()
 	for _, a := range append([]netip.Addr{addr}, embedded(addr)...) {
+		if err := p.checkOwn(netip.AddrPortFrom(a, to.Port())); err != nil {
+			return err
+		}
 		if err := p.checkClass(a, classify(a, table)); err != nil {
 			return err
 		}
@@ -203,7 +212,7 @@ func (p Policy) checkClass(a netip.Addr, c class) error {
 }
 
 func (p Policy) checkOwn(to netip.AddrPort) error {
-	for _, own := range p.OwnListeners {
+	for _, own := range append(p.Own.All(), p.OwnListeners...) {
 		if own.Port() != to.Port() {
 			continue
 		}
@@ -237,21 +246,45 @@ func blocked(why, hint string) error {
 	return errs.New(errs.Unavailable, CodeBlocked, "The address was refused: "+why+".", hint)
 }
 
+// metadataNames are the names under which clouds offer their metadata service.
+// Whatever they resolve to, they are refused before anything is resolved.
+func metadataNames() []string {
+	return []string{
+		"metadata.google.internal", "metadata.goog", "metadata", "instance-data", "instance-data.ec2.internal",
+		"metadata.azure.internal", "metadata.azure.com", "metadata.platformequinix.com", "metadata.packet.net", "metadata.tencentyun.com",
+		"metadata.oraclecloud.com", "metadata.digitalocean.com", "rancher-metadata", "rancher-metadata.rancher.internal", "api.metadata.cloud.ibm.com",
+	}
+}
+
 // checkHost refuses host texts that must not even reach a resolver or a proxy:
-// literal addresses against the policy, names of metadata services, and
-// numbers that some resolvers take for addresses (0x7f.1, 2130706433).
+// literal addresses against the policy, names of metadata services, our own
+// public names, and numbers that some resolvers take for addresses (0x7f.1,
+// 2130706433). It sees the name as a dialer would: in ASCII, without the dot at
+// its end.
 func (p Policy) checkHost(host string, port uint16) error {
+	neither := func() error {
+		return blocked("it is neither a name nor a plain address", "Write the address as a name, as 192.0.2.10 or as [2001:db8::1].")
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		return p.Check(netip.AddrPortFrom(a, port))
+	}
+	host, err := idna.New(idna.MapForLookup(), idna.StrictDomainName(false)).ToASCII(host)
+	if err != nil || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("%@/\\?#[]:", r) }) {
+		return neither()
+	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if a, err := netip.ParseAddr(host); err == nil {
 		return p.Check(netip.AddrPortFrom(a, port))
 	}
-	switch host {
-	case "metadata.google.internal", "metadata", "metadata.goog", "instance-data", "instance-data.ec2.internal":
+	if slices.Contains(metadataNames(), host) {
 		return p.checkClass(netip.Addr{}, classMetadata)
+	}
+	if p.Own.isSite(net.JoinHostPort(host, strconv.Itoa(int(port)))) {
+		return blocked("MetaLens itself answers there", "Use the address of the system you want to reach.")
 	}
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	if last == "" || isNumeric(last) {
-		return blocked("it is neither a name nor a plain address", "Write the address as a name, as 192.0.2.10 or as [2001:db8::1].")
+		return neither()
 	}
 	return nil
 }

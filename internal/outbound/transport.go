@@ -143,6 +143,15 @@ func (t *Transport) allowed(req *http.Request, host string) error {
 	if err := t.dialer.cfg.Policy.checkHost(name, port); err != nil {
 		return err
 	}
+	switch {
+	case req.URL.User != nil:
+		return errs.New(errs.Invalid, "bad_address", "The address contains a user name or password.", "Remove it from the address.")
+	case req.Host != "" && !strings.EqualFold(req.Host, req.URL.Host):
+		return errs.New(errs.Internal, "bad_address", "A request named another host than the one it goes to.", "")
+	}
+	if err := t.checkProxied(req, name, port); err != nil {
+		return err
+	}
 	switch req.URL.Scheme {
 	case "https":
 		return nil
@@ -154,6 +163,62 @@ func (t *Transport) allowed(req *http.Request, host string) error {
 	default:
 		return errs.New(errs.Invalid, "bad_address", "Only http and https addresses can be asked.", "Write the address with https://.")
 	}
+}
+
+// proxiedLookup is how long a name may take to resolve that a proxy will resolve
+// again: networks with proxies often answer no names of the world outside.
+const proxiedLookup = 2 * time.Second
+
+// checkProxied applies the policy to what a proxy is asked to reach, as far as
+// it can be known here: a name that this machine resolves to an address that is
+// refused is not handed to the proxy. A name it cannot resolve is the proxy's to
+// judge, which is the reason why people use one.
+func (t *Transport) checkProxied(req *http.Request, name string, port uint16) error {
+	if t.secure.Proxy == nil {
+		return nil
+	}
+	if via, err := t.secure.Proxy(req); err != nil || via == nil {
+		return nil //nolint:nilerr // the transport says what is wrong with the proxy
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return nil // checked as it stands
+	}
+	resolver := t.dialer.cfg.Resolver
+	if resolver == nil {
+		resolver = net.DefaultResolver
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), proxiedLookup)
+	defer cancel()
+	addrs, err := resolver.LookupNetIP(ctx, "ip", name)
+	if err != nil {
+		return nil //nolint:nilerr // see above
+	}
+	for _, a := range addrs {
+		if err := t.dialer.cfg.Policy.Check(netip.AddrPortFrom(a.Unmap(), port)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxRedirects is how often a [Transport.Client] follows.
+const maxRedirects = 5
+
+// Client returns an HTTP client over the transport, for protocols whose servers
+// redirect. It follows only within one origin: to the same scheme, host and
+// port. Anything else is an error, so that no header reaches a third party.
+// timeout limits a whole exchange; 0 leaves that to the request's context.
+func (t *Transport) Client(timeout time.Duration) *http.Client {
+	return &http.Client{Transport: t, Timeout: timeout, CheckRedirect: func(req *http.Request, via []*http.Request) error {
+		first := via[0].URL
+		switch {
+		case len(via) > maxRedirects:
+			return blocked("the server redirects in a circle", "Check the address.")
+		case req.URL.Scheme != first.Scheme || !strings.EqualFold(canonicalHost(req.URL), canonicalHost(first)):
+			return blocked("the server redirects to another host, port or scheme", "Use the address it redirects to, if that is the right one.")
+		}
+		return nil
+	}}
 }
 
 // stop remembers that the ledger failed: nothing leaves unrecorded from here on.

@@ -267,7 +267,7 @@ func TestProxy(t *testing.T) {
 	}))
 	defer proxy.Close()
 
-	tr, rec := transport(t, func(c *outbound.Config) { c.ProxyURL, c.AllowPlainHTTP = proxy.URL, true })
+	tr, rec := transport(t, func(c *outbound.Config) { c.ProxyURL, c.AllowPlainHTTP, c.Resolver = proxy.URL, true, names(t, nil) })
 	if status, err := get(t, tr, "http://mb.example/api"); err != nil || status != http.StatusTeapot {
 		t.Fatal(status, err)
 	}
@@ -286,14 +286,21 @@ func TestProxy(t *testing.T) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}
+	// A name that this machine resolves to a refused address is not handed over.
+	inside, _ := transport(t, func(c *outbound.Config) { c.ProxyURL, c.Resolver = proxy.URL, names(t, []string{"10.1.1.1"}) })
+	before := len(seen)
+	if _, err := get(t, inside, "https://mb.example/"); errs.CodeOf(err) != outbound.CodeBlocked || len(seen) != before {
+		t.Errorf("%v, the proxy was asked %v", err, seen[before:])
+	}
 	// Without the exception plain HTTP does not pass through a proxy either.
-	strict, _ := transport(t, func(c *outbound.Config) { c.ProxyURL = proxy.URL })
+	strict, _ := transport(t, func(c *outbound.Config) { c.ProxyURL, c.Resolver = proxy.URL, names(t, nil) })
 	if _, err := get(t, strict, "http://mb.example/"); errs.CodeOf(err) != outbound.CodePlainHTTP {
 		t.Errorf("%v", err)
 	}
 	// The proxy's own address obeys the policy.
 	far, _ := transport(t, func(c *outbound.Config) {
 		c.ProxyURL, c.Policy = "http://10.0.0.1:3128", outbound.Policy{AllowLoopback: true}
+		c.Resolver = names(t, nil)
 	})
 	if _, err := get(t, far, "https://mb.example/"); errs.CodeOf(err) != outbound.CodeBlocked {
 		t.Errorf("%v", err)
@@ -314,7 +321,9 @@ func TestEnvironmentProxyIsIgnored(t *testing.T) {
 	if _, err := get(t, tr, "https://mb.example/"); errs.CodeOf(err) != outbound.CodeBlocked {
 		t.Errorf("%v: the target's own address must be looked at", err)
 	}
-	asked, _ := transport(t, func(c *outbound.Config) { c.Resolver, c.ProxyURL = resolver, outbound.ProxyEnvironment })
+	asked, _ := transport(t, func(c *outbound.Config) {
+		c.Resolver, c.ProxyURL = names(t, []string{"93.184.215.14"}), outbound.ProxyEnvironment
+	})
 	if _, err := get(t, asked, "https://mb.example/"); errs.CodeOf(err) != outbound.CodeUnreachable {
 		t.Errorf("%v: with environment proxies asked for, the dead proxy is dialed", err)
 	}

@@ -50,6 +50,8 @@ type authority struct {
 	mu      sync.Mutex
 	leaf    *x509.Certificate // shown last for the first host
 	problem string
+	delay   time.Duration // between attempts, while they fail
+	next    time.Time     // when to try again
 }
 
 func newAuthority(cfg ACME) (*authority, error) {
@@ -105,22 +107,45 @@ func (a *authority) note(cert *tls.Certificate) {
 	a.leaf, a.problem = leaf, ""
 }
 
-// obtain gets the certificates that are missing, so that the first visitor does
-// not wait for them, and notes why it could not.
-func (a *authority) obtain(ctx context.Context, log *slog.Logger) {
+// Attempts at a certificate are this far apart at first, and twice as far after
+// each failure: authorities lock out who asks too often.
+const (
+	firstRetry = time.Minute
+	lastRetry  = 6 * time.Hour
+)
+
+// keep gets certificates that are missing or have expired, so that the first
+// visitor does not wait for them, and notes why it could not. It is called again
+// and again; a certificate that is good costs nothing.
+func (a *authority) keep(ctx context.Context, now time.Time, log *slog.Logger) {
+	a.mu.Lock()
+	wait := now.Before(a.next)
+	a.mu.Unlock()
+	if wait {
+		return
+	}
 	for _, host := range a.hosts {
 		_, err := a.certificate(&tls.ClientHelloInfo{
 			ServerName: host, SupportedVersions: []uint16{tls.VersionTLS13},
 			CipherSuites:     []uint16{tls.TLS_AES_128_GCM_SHA256},
 			SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}, SupportedCurves: []tls.CurveID{tls.CurveP256},
 		})
-		if err != nil && ctx.Err() == nil {
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			log.ErrorContext(ctx, "no certificate from the ACME authority", "host", host, "error", err)
 			a.mu.Lock()
 			a.problem = publicReason(err)
+			a.delay = min(max(2*a.delay, firstRetry), lastRetry)
+			a.next = now.Add(a.delay)
 			a.mu.Unlock()
-			log.ErrorContext(ctx, "no certificate from the ACME authority", "host", host, "error", err)
+			return
 		}
 	}
+	a.mu.Lock()
+	a.delay = 0
+	a.mu.Unlock()
 }
 
 // publicReason is a failure without what the authority wrote.

@@ -33,9 +33,9 @@ type Config struct {
 	Logger *slog.Logger     // nil = none
 }
 
-// Warnings begin this long before a certificate from files expires, or when a
-// third of its life is left, whichever is later. ACME certificates are renewed
-// with a third left, so a warning means that renewing fails.
+// warnBefore is how long before its end a certificate is warned of, at most: one
+// that lives for a short time is warned of with a third of its life left. ACME
+// certificates are renewed then, and warned of with a quarter left.
 const warnBefore = 21 * 24 * time.Hour
 
 // Server holds the certificate. It is safe for concurrent use.
@@ -214,8 +214,12 @@ func (s Status) Warning(now time.Time) string {
 	case now.After(s.NotAfter):
 		return "The server's certificate expired on " + s.NotAfter.UTC().Format(time.DateOnly) + "." + s.because()
 	}
-	left := s.NotAfter.Sub(now)
-	if left < max(min(warnBefore, s.NotAfter.Sub(s.NotBefore)/3), 0) && (s.Mode == "files" || left < s.NotAfter.Sub(s.NotBefore)/4) {
+	life := s.NotAfter.Sub(s.NotBefore)
+	early := min(warnBefore, life/3)
+	if s.Mode == "acme" {
+		early = min(warnBefore, life/4)
+	}
+	if left := s.NotAfter.Sub(now); left < early {
 		return "The server's certificate expires on " + s.NotAfter.UTC().Format(time.DateOnly) + ", in " + days(left) + "." + s.because()
 	}
 	if s.Problem != "" {
@@ -237,12 +241,12 @@ func (s Status) Expired(now time.Time) bool { return !s.NotAfter.IsZero() && now
 // Run keeps the certificate current until ctx ends: it looks at the files, asks
 // ACME once at the start, and writes warnings to the log.
 func (s *Server) Run(ctx context.Context) {
-	if s.acme != nil {
-		s.acme.obtain(ctx, s.cfg.Logger)
-	}
 	tick := time.NewTicker(s.cfg.Poll)
 	defer tick.Stop()
 	for {
+		if s.acme != nil {
+			s.acme.keep(ctx, s.cfg.Now(), s.cfg.Logger)
+		}
 		s.look(ctx)
 		select {
 		case <-ctx.Done():

@@ -57,7 +57,7 @@ func TestServeDrains(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- web.Serve(ctx, l, mux, 5*time.Second) }()
+	go func() { ended <- web.Serve(ctx, l, mux, web.ServeOptions{Drain: 5 * time.Second}) }()
 	base := "http://" + l.Addr().String()
 	type result struct {
 		text string
@@ -92,7 +92,7 @@ func TestServeTellsWhyItCannot(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := web.Serve(t.Context(), l, http.NewServeMux(), time.Second); err == nil {
+	if err := web.Serve(t.Context(), l, http.NewServeMux(), web.ServeOptions{}); err == nil {
 		t.Error("a closed listener was served")
 	}
 }
