@@ -192,6 +192,9 @@ func TestExposedSecretsAreListed(t *testing.T) {
 		"internal/keys":            "master key material",
 		"internal/config":          "checks formats and redacts; prints only masks",
 		"internal/auth":            "hashes and compares passwords",
+		"internal/token":           "hashes and compares tokens",
+		"internal/web/tokens":      "shows a new token once, to whoever made it",
+		"internal/sso":             "the client's secret goes to the identity provider",
 		"internal/connection":      "compares old and new keys, checks the key's shape",
 		"internal/app":             "one-time setup link and the demo's login are printed for the person at the terminal",
 	}
