@@ -13,22 +13,24 @@ import (
 
 // Frame is what surrounds a page.
 type Frame struct {
-	Title       string // of the document, before " · MetaLens"
-	Nav         string // active entry: overview, findings, catalog, lineage, impact, duplicates, metrics, scans, egress, connections, account
-	Theme       string // "", "light", "dark"; empty follows the system
-	Path        string // of this page with its query, to come back to
-	Now         time.Time
-	Assets      *assets.Set
-	Viewer      Viewer
-	Connections []ConnectionLink
-	Connection  *ConnectionLink // the one the page is about; nil outside connections
-	Findings    *int            // open findings of the connection; nil when not known
-	Scan        *RunningScan
-	Flash       *Flash
-	Search      string   // text in the search field
-	Scripts     []string // further bundles of this page, by their plain names
-	Wide        bool     // the content uses the whole width
-	Refresh     int      // seconds after which browsers without scripts reload; 0 = never
+	Title         string // of the document, before " · MetaLens"
+	Nav           string // active entry: overview, findings, catalog, lineage, impact, duplicates, metrics, scans, egress, connections, settings, account
+	Theme         string // "", "light", "dark"; empty follows the system
+	Path          string // of this page with its query, to come back to
+	Now           time.Time
+	Assets        *assets.Set
+	Viewer        Viewer
+	Organizations []OrganizationLink // of the viewer, where there may be several
+	Connections   []ConnectionLink
+	Connection    *ConnectionLink // the one the page is about; nil outside connections
+	Findings      *int            // open findings of the connection; nil when not known
+	Scan          *RunningScan
+	Flash         *Flash
+	Search        string      // text in the search field
+	Scripts       []string    // further bundles of this page, by their plain names
+	Wide          bool        // the content uses the whole width
+	Refresh       int         // seconds after which browsers without scripts reload; 0 = never
+	Menu          []MenuEntry // replaces the navigation, for the operator console
 }
 
 // Viewer is who looks.
@@ -37,6 +39,16 @@ type Viewer struct {
 	Email string
 	Admin bool
 }
+
+// OrganizationLink names an organization in the account's menu.
+type OrganizationLink struct {
+	ID      string
+	Name    string
+	Current bool
+}
+
+// MenuEntry is a line of a navigation.
+type MenuEntry struct{ Key, Href, Label, Icon string }
 
 // ConnectionLink names a connection in the switcher.
 type ConnectionLink struct {
