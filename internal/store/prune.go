@@ -179,25 +179,15 @@ func (tx *Tx) Prune(ctx context.Context, r Retention, now time.Time) (PruneRepor
 			return report, fmt.Errorf("prune scans: %w", err)
 		}
 	}
-	for _, part := range []struct {
-		keep  time.Duration
-		query string
-		count *int
-	}{
-		{r.Audit, `DELETE FROM audit_log WHERE org_id = $1 AND at < $2`, &report.AuditRows},
-		{r.Ledger, `DELETE FROM egress_ledger WHERE org_id = $1 AND at < $2`, &report.LedgerRows},
-		{r.Findings, `DELETE FROM findings WHERE org_id = $1 AND state = 'resolved' AND assignee = '' AND resolved_at < $2`, &report.Findings},
-	} {
-		if part.keep <= 0 {
-			continue
-		}
-		n, err := tx.exec(ctx, part.query, tx.org, micros(now.Add(-part.keep)))
+	if r.Findings > 0 {
+		n, err := tx.exec(ctx, `DELETE FROM findings WHERE org_id = $1 AND state = 'resolved' AND assignee = '' AND resolved_at < $2`,
+			tx.org, micros(now.Add(-r.Findings)))
 		if err != nil {
-			return report, fmt.Errorf("prune: %w", err)
+			return report, fmt.Errorf("prune findings: %w", err)
 		}
-		*part.count = int(n)
+		report.Findings = int(n)
 	}
-	return report, nil
+	return report, tx.pruneLogs(ctx, r, now, &report)
 }
 
 func (tx *Tx) pruneScans(ctx context.Context, before int64, report *PruneReport) error {

@@ -62,9 +62,12 @@ type FindingQuery struct {
 	Assignee    UserID
 	Since       time.Time // first seen at or after
 	Text        string    // in message, asset name and path, any case
-	Sort        FindingSort
-	Limit       int // 0 = 50
-	Offset      int
+	// Visible picks the findings that the reader may know of; nil = all. It may
+	// write over texts of the record that are not for the reader.
+	Visible func(*FindingRecord) bool
+	Sort    FindingSort
+	Limit   int // 0 = 50
+	Offset  int
 }
 
 // FindingGroupBy is what findings are grouped by.
@@ -116,11 +119,20 @@ type LedgerQuery struct {
 	Connection ConnectionID
 	Scan       ScanID
 	Purpose    ledger.Purpose
+	Host       string // host:port, whatever its case
+	Status     string // a number, or one of the classes below
 	Since      time.Time
 	Until      time.Time
 	Limit      int // 0 = 100
 	Offset     int
 }
+
+// Classes of answers for [LedgerQuery.Status].
+const (
+	StatusAnswered = "answered" // 2xx and 3xx
+	StatusRefused  = "refused"  // 4xx and 5xx
+	StatusFailed   = "failed"   // no answer came
+)
 
 // AuditRow says who did what. Detail is JSON without secrets.
 type AuditRow struct {
@@ -132,12 +144,15 @@ type AuditRow struct {
 	Target string // what it was done to: connection:<id>, scan:<id>, user:<id>
 	Source string // network address or "cli"
 	Detail string // JSON object or empty
+	Seq    int64  // place in the chain, set on writing; 0 = from before there was one
 }
 
 // AuditQuery selects audit rows, newest first.
 type AuditQuery struct {
 	Actor  UserID
+	System bool // only what nobody in person did
 	Action string
+	Target string // part of what it was done to
 	Since  time.Time
 	Until  time.Time
 	Limit  int // 0 = 100
@@ -159,15 +174,9 @@ type SessionInfo struct {
 	Agent     string
 	Address   string
 	CreatedAt time.Time
+	SeenAt    time.Time // to a few minutes
 	ExpiresAt time.Time
 	Current   bool
-}
-
-// Throttle counts failed logins of one key.
-type Throttle struct {
-	Failures    int
-	LastAt      time.Time
-	LockedUntil time.Time // zero when not locked
 }
 
 // Retention says how long things are kept. A zero duration keeps for ever.
@@ -175,6 +184,7 @@ type Retention struct {
 	Scans    time.Duration // succeeded and failed scans and what they read
 	Audit    time.Duration
 	Ledger   time.Duration
+	Payloads time.Duration // exact requests; 0 = as the installation is set, which is never longer than 30 days
 	Findings time.Duration // resolved findings without triage, with their events
 }
 
@@ -184,5 +194,6 @@ type PruneReport struct {
 	AssetVersions int
 	AuditRows     int
 	LedgerRows    int
+	Payloads      int
 	Findings      int
 }

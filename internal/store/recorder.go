@@ -38,6 +38,11 @@ func NewRecorder(s *Store, org OrgID, conn ConnectionID, scan ScanID) *Recorder 
 	return &Recorder{store: s, org: org, conn: conn, scan: scan, batched: map[batchKey]*LedgerRow{}}
 }
 
+// NewSystemRecorder returns a recorder for what belongs to no organization:
+// sign-in before it is known whose, key services, certificates, the
+// installation's own mail and streams.
+func NewSystemRecorder(s *Store) *Recorder { return NewRecorder(s, systemOrg, "", "") }
+
 // Record implements [ledger.Recorder].
 func (r *Recorder) Record(ctx context.Context, e ledger.Entry) error {
 	row := LedgerRow{Entry: e, ConnectionID: r.conn, ScanID: r.scan, Count: 1}
@@ -107,5 +112,8 @@ func (r *Recorder) giveBack(taken map[batchKey]*LedgerRow) {
 }
 
 func (r *Recorder) write(ctx context.Context, rows []LedgerRow) error {
+	if r.org == systemOrg {
+		return r.store.InSystem(ctx, func(ctx context.Context, tx *SystemTx) error { return tx.RecordLedger(ctx, rows) })
+	}
 	return r.store.InOrg(ctx, r.org, func(ctx context.Context, tx *Tx) error { return tx.RecordLedger(ctx, rows) })
 }

@@ -231,6 +231,10 @@ type LedgerRow struct {
 	ConnectionID ConnectionID
 	ScanID       ScanID
 	Count        int // batched exchanges of the same route and status
+
+	ID         string             // set on writing
+	Seq        int64              // place in the chain, set on writing; 0 = from before there was one
+	PayloadRef *ledger.PayloadRef // what is known of the payload; nil without one
 }
 
 // SearchHit is one result of a full-text search.

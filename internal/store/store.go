@@ -14,6 +14,7 @@ import (
 	"github.com/metalens/metalens/internal/datadir"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/keys"
+	"github.com/metalens/metalens/internal/ledger"
 	"github.com/metalens/metalens/internal/secret"
 	"github.com/metalens/metalens/internal/store/codec"
 	"github.com/metalens/metalens/internal/store/postgres"
@@ -50,8 +51,14 @@ type Config struct {
 	// organization; empty = "keys/organizations" in Dir on SQLite, none on
 	// PostgreSQL.
 	ErasureKeys string
-	Now         func() time.Time // nil = time.Now
-	Logger      *slog.Logger     // nil = silent
+	// Payloads says what the ledger keeps of requests other than Metabase reads;
+	// empty = [ledger.PayloadKept].
+	Payloads ledger.PayloadMode
+	// PayloadAge is how long it keeps them; 0, and anything longer, is
+	// [ledger.MaxPayloadAge].
+	PayloadAge time.Duration
+	Now        func() time.Time // nil = time.Now
+	Logger     *slog.Logger     // nil = silent
 }
 
 // Store is an open database. It is safe for concurrent use.
@@ -66,11 +73,21 @@ type Store struct {
 	codec    *codec.Codec
 	warnings []string
 
+	payloads   ledger.PayloadMode
+	payloadAge time.Duration
+	signer     *ledger.Signer // nil when the store was opened for reading only
+
 	tombstones *tombstoneFile // nil without a place for it
 	erasure    *erasureKeys   // nil when data keys are sealed by the master key alone
 
 	mu       sync.Mutex
 	dataKeys map[OrgID]unwrapped
+
+	admin      secret.Value    // PostgreSQL: login that owns the tables, zero when it is the service's
+	closing    context.Context //nolint:containedctx // ends with Close; what runs in the background has no caller
+	stop       context.CancelFunc
+	background sync.WaitGroup
+	wiping     bool // by mu
 }
 
 // unwrapped is a data key with the stored form it came from, so that a key that
@@ -93,12 +110,21 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.payloads, s.payloadAge = cfg.Payloads, cfg.PayloadAge
+	if s.payloadAge <= 0 || s.payloadAge > ledger.MaxPayloadAge {
+		s.payloadAge = ledger.MaxPayloadAge
+	}
 	s.keepApart(cfg)
+	s.admin = cfg.AdminURL
+	s.closing, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	var err error
 	if cfg.DatabaseURL.IsZero() {
 		err = s.openSQLite(ctx, cfg)
 	} else {
 		err = s.openPostgres(ctx, cfg)
+	}
+	if err == nil && !cfg.ReadOnly {
+		err = s.openSigner(ctx)
 	}
 	if err == nil {
 		err = s.settleDeletions(ctx, cfg.ReadOnly)
@@ -154,6 +180,8 @@ func (s *Store) openPostgres(ctx context.Context, cfg Config) error {
 
 // Close releases all connections.
 func (s *Store) Close() error {
+	s.stop()
+	s.background.Wait()
 	var err error
 	if s.read != nil && s.read != s.write {
 		err = s.read.Close()
@@ -244,7 +272,11 @@ func (s *Store) dataKey(org OrgID, wrapped []byte) (*keys.DataKey, error) {
 	if have, ok := s.dataKeys[org]; ok && have.wrapped == string(wrapped) {
 		return have.key, nil
 	}
-	key, err := s.master.UnwrapDataKey(string(org), wrapped)
+	inner, err := s.erasure.open(org, wrapped)
+	if err != nil {
+		return nil, err
+	}
+	key, err := s.master.UnwrapDataKey(string(org), inner)
 	if err != nil {
 		return nil, wrongMaster(err)
 	}

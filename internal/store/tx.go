@@ -42,8 +42,10 @@ type core struct {
 	// statements that ran before in this transaction, ready to run again. The
 	// transaction closes them.
 	prepared map[string]*sql.Stmt
+	chains   *chainRows // rows that wait for the end of the transaction
 	// buried are the deletions that go on record outside once this commits.
 	buried *[]tombstone
+	wipe   *bool // a key was deleted: the database's files must forget it after the commit
 }
 
 type nestedKey struct{ store *Store }
@@ -119,8 +121,12 @@ func (s *Store) begin(ctx context.Context, write bool, fn func(context.Context, 
 			_ = t.Rollback()
 		}
 	}()
-	buried := []tombstone{}
-	if err := fn(context.WithValue(ctx, nestedKey{s}, true), core{sql: t, store: s, prepared: map[string]*sql.Stmt{}, buried: &buried}); err != nil {
+	buried, wipe := []tombstone{}, false
+	c := core{sql: t, store: s, prepared: map[string]*sql.Stmt{}, chains: &chainRows{}, buried: &buried, wipe: &wipe}
+	if err := fn(context.WithValue(ctx, nestedKey{s}, true), c); err != nil {
+		return s.translate(err)
+	}
+	if err := c.writeChains(ctx); err != nil {
 		return s.translate(err)
 	}
 	done = true
@@ -131,6 +137,9 @@ func (s *Store) begin(ctx context.Context, write bool, fn func(context.Context, 
 		return s.translate(err)
 	}
 	s.afterCommit(ctx, buried)
+	if wipe {
+		s.wipe(ctx)
+	}
 	return nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/ledger"
 	"github.com/metalens/metalens/internal/secret"
@@ -370,7 +372,8 @@ func testLedger(t *testing.T, open Opener) {
 			return err
 		}
 		wantEqual(t, 2, total)
-		wantEqual(t, []store.LedgerRow{rows[1], rows[0]}, got)
+		wantEqual(t, []store.LedgerRow{rows[1], rows[0]}, got, cmpopts.IgnoreFields(store.LedgerRow{}, "ID", "Seq"))
+		wantEqual(t, []int64{2, 1}, []int64{got[0].Seq, got[1].Seq})
 		for name, q := range map[string]store.LedgerQuery{
 			"connection": {Connection: w.Conn}, "scan": {Scan: "s1"}, "purpose": {Purpose: ledger.PurposeMetabase},
 			"until": {Until: at.Add(time.Second)}, "offset": {Offset: 1, Limit: 5},
