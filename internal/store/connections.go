@@ -137,16 +137,31 @@ func (tx *Tx) SetNextRun(ctx context.Context, id ConnectionID, next time.Time) e
 }
 
 // DeleteConnection deletes a connection with its credential and everything that
-// was read through it.
+// was read through it, and puts the deletion on record.
 func (tx *Tx) DeleteConnection(ctx context.Context, id ConnectionID) error {
+	t, err := newTombstone(DeletedConnection, string(id), tx.store.now())
+	if err != nil {
+		return err
+	}
+	if err := tx.bury(ctx, t); err != nil {
+		return err
+	}
+	tx.wipeAfter()
 	return tx.one(ctx, "connection", `DELETE FROM connections WHERE org_id = $1 AND id = $2`, tx.org, id)
 }
 
 // SetCredential stores the connection's key; an empty value deletes it.
 func (tx *Tx) SetCredential(ctx context.Context, id ConnectionID, v secret.Value) error {
 	var sealed any
+	if err := tx.dropCredential(ctx, id); err != nil {
+		return err
+	}
 	if !v.IsZero() {
-		sealed = tx.key.Seal([]byte(v.Expose()), "connections.credential", string(id))
+		b, err := tx.sealCredential(ctx, id, []byte(v.Expose()))
+		if err != nil {
+			return err
+		}
+		sealed = b
 	}
 	return tx.one(ctx, "connection", `UPDATE connections SET credential = $3, updated_at = $4 WHERE org_id = $1 AND id = $2`,
 		tx.org, id, sealed, micros(tx.store.now()))
@@ -162,7 +177,7 @@ func (tx *Tx) Credential(ctx context.Context, id ConnectionID) (secret.Value, er
 	if len(sealed) == 0 {
 		return secret.Value{}, errs.New(errs.NotFound, "no_credential", "No key is stored for this connection.", "Enter a Metabase API key for it.")
 	}
-	plain, err := tx.key.Open(sealed, "connections.credential", string(id))
+	plain, err := tx.openCredential(ctx, id, sealed)
 	if err != nil {
 		return secret.Value{}, fmt.Errorf("open the credential: %w", err)
 	}

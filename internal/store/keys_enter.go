@@ -55,6 +55,7 @@ func (s *Store) orgKey(ctx context.Context, c core, org OrgID, locked uint32, wr
 		var wrapped []byte
 		err := c.sql.QueryRowContext(ctx, `SELECT data_key FROM organizations WHERE id = $1`, string(org)).Scan(&wrapped)
 		if errors.Is(err, sql.ErrNoRows) {
+			s.forgetKey(org) // deleted, perhaps by another process
 			return nil, errs.Wrap(err, errs.NotFound, "no_organization", "There is no such organization.", "")
 		}
 		if err != nil {
@@ -167,8 +168,11 @@ func (s *Store) firstMaster(ctx context.Context, c core) (uint32, error) {
 	err := c.sql.QueryRowContext(ctx, `SELECT id, data_key FROM organizations ORDER BY id LIMIT 1`).Scan(&org, &wrapped)
 	switch {
 	case err == nil:
-		if _, err := s.master.UnwrapDataKey(org, wrapped); err != nil {
-			return 0, wrongMaster(err)
+		if wrapped, err = s.erasure.open(OrgID(org), wrapped); err != nil {
+			return 0, err
+		}
+		if _, err := s.dataKey(OrgID(org), wrapped); err != nil {
+			return 0, err
 		}
 	case !errors.Is(err, sql.ErrNoRows):
 		return 0, fmt.Errorf("look at the first data key: %w", err)
