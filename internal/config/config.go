@@ -32,6 +32,8 @@ type Config struct {
 	Mail     Mail
 	Scan     Scan
 	Outbound Outbound
+	Operator Operator
+	Security Security
 	Log      Log
 }
 
@@ -97,6 +99,7 @@ func defaults(dataDir string) Config {
 		Mail:     Mail{TLS: "implicit"},
 		Scan:     Scan{Concurrency: 3},
 		Outbound: Outbound{AllowPrivate: Auto},
+		Operator: Operator{Listen: "127.0.0.1:8310"},
 		Log:      Log{Level: "info", Format: "text"},
 	}
 }

@@ -35,6 +35,7 @@ func Keys() []Key {
 		membersKeys(),
 		mailKeys(),
 		oidcKeys(),
+		operatorKeys(),
 	)
 }
 
