@@ -44,13 +44,13 @@ func operatorKeys() []Key {
 		{
 			Name: "security.contact", Env: []string{"METALENS_SECURITY_CONTACT"},
 			Help: "who takes reports about this deployment, for /.well-known/security.txt: mailto:security@example.com or https://…",
-			set:  func(c *Config, v string) error { return setContact(&c.Security.Contact, v) },
+			set:  func(c *Config, v string) error { return setSecurityContact(&c.Security.Contact, v) },
 			show: func(c *Config) string { return c.Security.Contact },
 		},
 	}
 }
 
-func setContact(to *string, v string) error {
+func setSecurityContact(to *string, v string) error {
 	if v == "" {
 		*to = ""
 		return nil
