@@ -53,6 +53,9 @@ func (tx *SystemTx) InsertOrganization(ctx context.Context, o Organization) (Org
 	if err != nil {
 		return Organization{}, err
 	}
+	if wrapped, err = tx.store.erasure.seal(o.ID, wrapped); err != nil {
+		return Organization{}, err
+	}
 	if tx.store.engine == EngineSQLite {
 		var n int
 		if err := tx.scanOne(ctx, "organization", `SELECT count(*) FROM organizations`, nil, &n); err != nil {
@@ -73,19 +76,6 @@ func (tx *SystemTx) InsertOrganization(ctx context.Context, o Organization) (Org
 // RenameOrganization changes the name.
 func (tx *SystemTx) RenameOrganization(ctx context.Context, id OrgID, name string) error {
 	return tx.one(ctx, "organization", `UPDATE organizations SET name = $2 WHERE id = $1`, id, name)
-}
-
-// DeleteOrganization deletes an organization with everything in it and destroys
-// its data key, so that what backups and free pages still hold cannot be read.
-func (tx *SystemTx) DeleteOrganization(ctx context.Context, id OrgID) error {
-	if _, err := tx.exec(ctx, `DELETE FROM audit_log WHERE org_id = $1`, id); err != nil {
-		return fmt.Errorf("delete the audit log: %w", err)
-	}
-	if err := tx.one(ctx, "organization", `DELETE FROM organizations WHERE id = $1`, id); err != nil {
-		return err
-	}
-	tx.store.forgetKey(id)
-	return nil
 }
 
 func (c *core) missing(what string, err error) error {
@@ -110,10 +100,11 @@ func scanUser(row interface{ Scan(...any) error }) (User, error) {
 
 func foldEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
-// Users lists all users by e-mail address.
+// Users lists all users by e-mail address. Operators are no users: see
+// [SystemTx.Operators].
 func (tx *SystemTx) Users(ctx context.Context) ([]User, error) {
 	var list []User
-	err := tx.rows(ctx, `SELECT `+userColumns+` FROM users ORDER BY email`, nil, func(r *sql.Rows) error {
+	err := tx.rows(ctx, `SELECT `+userColumns+` FROM users WHERE operator = 0 ORDER BY email`, nil, func(r *sql.Rows) error {
 		u, err := scanUser(r)
 		list = append(list, u)
 		return err
@@ -126,13 +117,13 @@ func (tx *SystemTx) Users(ctx context.Context) ([]User, error) {
 
 // User reads one user.
 func (tx *SystemTx) User(ctx context.Context, id UserID) (User, error) {
-	u, err := scanUser(tx.sql.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users WHERE id = $1`, id))
+	u, err := scanUser(tx.sql.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users WHERE id = $1 AND operator = 0`, id))
 	return u, tx.missing("user", err)
 }
 
 // UserByEmail reads one user by address, whatever its case.
 func (tx *SystemTx) UserByEmail(ctx context.Context, email string) (User, error) {
-	u, err := scanUser(tx.sql.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users WHERE email = $1`, foldEmail(email)))
+	u, err := scanUser(tx.sql.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users WHERE email = $1 AND operator = 0`, foldEmail(email)))
 	return u, tx.missing("user", err)
 }
 
@@ -160,7 +151,9 @@ func (tx *SystemTx) UpdateUser(ctx context.Context, u User) error {
 		u.ID, foldEmail(u.Email), u.Name, u.PasswordHash, micros(u.LastLoginAt))
 }
 
-// DeleteUser deletes a user with memberships and sessions.
+// DeleteUser deletes a user with memberships and sessions, and leaves no record
+// of it: for an account that was never anybody's. A person's account goes by
+// [Store.EraseAccount].
 func (tx *SystemTx) DeleteUser(ctx context.Context, id UserID) error {
 	return tx.one(ctx, "user", `DELETE FROM users WHERE id = $1`, id)
 }
@@ -196,11 +189,15 @@ func (tx *SystemTx) memberships(ctx context.Context, where, arg string) ([]Membe
 	return list, nil
 }
 
-// SetMembership makes a user a member, or changes the role.
+// SetMembership makes a user a member, or changes the role. Access tokens made
+// under a higher role are revoked.
 func (tx *SystemTx) SetMembership(ctx context.Context, m Membership) error {
 	if _, err := tx.exec(ctx, `INSERT INTO memberships (org_id, user_id, role) VALUES ($1, $2, $3)
 		ON CONFLICT (org_id, user_id) DO UPDATE SET role = excluded.role`, m.OrgID, m.UserID, m.Role); err != nil {
 		return fmt.Errorf("set a membership: %w", err)
+	}
+	if _, err := tx.DeleteAccessTokensAbove(ctx, m.OrgID, m.UserID, m.Role); err != nil {
+		return fmt.Errorf("revoke tokens: %w", err)
 	}
 	return nil
 }

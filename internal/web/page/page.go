@@ -66,16 +66,20 @@ type Status interface {
 	RunningScan(ctx context.Context, org store.OrgID, conn store.ConnectionID) (*store.Scan, error)
 }
 
-// Config is what a [Site] needs; everything is required.
+// Config is what a [Site] needs; everything is required unless it says otherwise.
 type Config struct {
 	Auth        *auth.Service
 	Connections Connections
 	Status      Status
-	Assets      *assets.Set
-	Now         func() time.Time
-	Logger      *slog.Logger
-	ClientAddr  func(*http.Request) netip.Addr
-	Secure      bool
+	// Organizations lists those of the acting person, where there may be several;
+	// nil: there is one.
+	Organizations func(ctx context.Context) ([]store.Organization, error)
+	Assets        *assets.Set
+	Now           func() time.Time
+	Logger        *slog.Logger
+	ClientAddr    func(*http.Request) netip.Addr
+	Secure        bool
+	Menu          []ui.MenuEntry // optional: replaces the navigation
 }
 
 // Site makes handlers of page functions.
@@ -269,7 +273,7 @@ func (q *Request) Download(name, media string, data []byte) error {
 }
 
 func (q *Request) bareFrame() ui.Frame {
-	f := ui.Frame{Theme: Theme(q.R), Path: q.R.URL.RequestURI(), Now: q.Now, Assets: q.site.cfg.Assets}
+	f := ui.Frame{Menu: q.site.cfg.Menu, Theme: Theme(q.R), Path: q.R.URL.RequestURI(), Now: q.Now, Assets: q.site.cfg.Assets}
 	if !q.Viewer.IsZero() {
 		f.Viewer = ui.Viewer{Name: q.Viewer.Name, Email: q.Viewer.Email, Admin: q.Viewer.May(store.RoleAdmin)}
 	}
@@ -286,6 +290,15 @@ func (s *Site) frame(q *Request) (ui.Frame, error) {
 	f := q.bareFrame()
 	if q.Viewer.IsZero() {
 		return f, nil
+	}
+	if s.cfg.Organizations != nil {
+		list, err := s.cfg.Organizations(q.Context())
+		if err != nil {
+			return f, err
+		}
+		for _, o := range list {
+			f.Organizations = append(f.Organizations, ui.OrganizationLink{ID: string(o.ID), Name: o.Name, Current: o.ID == q.Org()})
+		}
 	}
 	conns, err := s.cfg.Connections.Connections(q.Context(), q.Org())
 	if err != nil {
