@@ -49,6 +49,9 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	if err != nil {
 		return nil, err
 	}
+	if err := d.cfg.Policy.permit(d.cfg.Purpose); err != nil {
+		return nil, err
+	}
 	if err := d.cfg.Policy.checkHost(host, port); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"github.com/metalens/metalens/internal/errs"
+	"github.com/metalens/metalens/internal/ledger"
 )
 
 // Policy says which network addresses may be dialed. The zero value allows
@@ -40,6 +41,22 @@ type Policy struct {
 	// family; empty leaves the choice to the system. With some, a family without
 	// one is not used beyond this machine.
 	From []netip.Addr
+	// Stopped reports whether traffic of a purpose is stopped by an operator. It is
+	// asked before each exchange; nil stops nothing.
+	Stopped func(ledger.Purpose) bool
+}
+
+// CodeStopped is the machine code of an exchange that an operator has stopped.
+const CodeStopped = "traffic_stopped"
+
+// permit answers errs.Forbidden (code traffic_stopped) while an operator has
+// stopped traffic of a purpose.
+func (p Policy) permit(purpose ledger.Purpose) error {
+	if p.Stopped == nil || !p.Stopped(purpose) {
+		return nil
+	}
+	return errs.New(errs.Forbidden, CodeStopped, "An operator has stopped this kind of outbound traffic ("+string(purpose)+").",
+		"Ask whoever runs this MetaLens; it is allowed again under Controls of the operator console.")
 }
 
 // systemAddrs lists the addresses of this machine's interfaces.

@@ -86,6 +86,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, *broken
 	}
 	host := canonicalHost(req.URL)
+	if err := t.dialer.cfg.Policy.permit(t.dialer.cfg.Purpose); err != nil {
+		closeBody(req)
+		return nil, err
+	}
 	if err := t.allowed(req, host); err != nil {
 		closeBody(req)
 		return nil, err
