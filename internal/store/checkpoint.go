@@ -43,7 +43,7 @@ func (s *Store) openSigner(ctx context.Context) error {
 		s.signer, err = tx.signer(ctx) // another process may have been faster
 		return err
 	})
-	if errs.CodeOf(err) == signingCode {
+	if code := errs.CodeOf(err); code == signingCode || code == "wrong_master_key" {
 		s.log.ErrorContext(ctx, "the key that signs checkpoints cannot be opened; the logs' chains are not signed", slog.String("error", err.Error()))
 		return nil
 	}

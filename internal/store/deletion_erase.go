@@ -577,10 +577,8 @@ func (e *eraser) scrubAudit(ctx context.Context, user UserID, email string, coun
 	if err != nil {
 		return fmt.Errorf("look through the audit log: %w", err)
 	}
-	for _, id := range gone {
-		if _, err := e.exec(ctx, `DELETE FROM audit_log WHERE org_id = '' AND id = $1`, id); err != nil {
-			return fmt.Errorf("delete from audit_log: %w", err)
-		}
+	if err := e.eraseAudit(ctx, systemOrg, gone); err != nil {
+		return err
 	}
 	add(counts, "audit_log", int64(len(gone)))
 	return nil
