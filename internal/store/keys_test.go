@@ -4,13 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/metalens/metalens/internal/keys"
+	"github.com/metalens/metalens/internal/ledger"
 	"github.com/metalens/metalens/internal/secret"
 	"github.com/metalens/metalens/internal/store"
 	"github.com/metalens/metalens/internal/store/storetest"
@@ -140,7 +140,7 @@ func TestCiphertextsOpenInTheirOwnPlaceOnly(t *testing.T) {
 			sealed[i] = v.Bytes
 		}
 		for _, c := range store.SealedColumns() {
-			if found[c.Name()] == 0 {
+			if found[c.Name()] == 0 && c.Name() != "chain_heads.verified_body" { // written by a verification
 				t.Errorf("the test put nothing into %s: nothing was proven of it", c.Name())
 			}
 		}
@@ -167,18 +167,21 @@ func TestCiphertextsOpenInTheirOwnPlaceOnly(t *testing.T) {
 // filledWholly is filled plus what belongs to the installation.
 func filledWholly(t *testing.T, w *storetest.World) {
 	t.Helper()
-	filled(t, w)
+	fingerprint, _ := filled(t, w)
 	ctx := t.Context()
+	payload := &ledger.Payload{Media: "text/plain", Content: []byte("what was sent")}
 	w.In(func(ctx context.Context, tx *store.Tx) error {
 		scan, err := tx.InsertScan(ctx, store.Scan{ConnectionID: w.Conn, State: store.ScanRunning})
 		if err != nil {
 			return err
 		}
-		return tx.FinishScan(ctx, scan.ID, store.ScanFailed, "unreachable", "the reason")
+		return errors.Join(tx.FinishScan(ctx, scan.ID, store.ScanFailed, "unreachable", "the reason"),
+			tx.IgnoreFinding(ctx, w.Conn, fingerprint, "", "not now", time.Time{}),
+			tx.RecordLedger(ctx, []store.LedgerRow{{Count: 1, Entry: ledger.Entry{Payload: payload}}}))
 	})
 	sessions := w.Store.Sessions()
-	for _, token := range []string{"a", "b"} {
-		token := string(w.Conn) + token
+	for _, suffix := range []string{"a", "b"} {
+		token := string(w.Conn) + suffix
 		if err := sessions.CommitCtx(ctx, token, []byte("content of "+token), w.Clock.Now().Add(time.Hour)); err != nil {
 			t.Fatal(err)
 		}
@@ -187,7 +190,17 @@ func filledWholly(t *testing.T, w *storetest.World) {
 			if err != nil {
 				return err
 			}
-			return errors.Join(tx.BindSession(ctx, token, u.ID, "agent", "192.0.2.1"), tx.Audit(ctx, store.AuditRow{Action: "login_failed", Target: token}))
+			_, factorErr := tx.InsertFactor(ctx, store.Factor{UserID: u.ID, Kind: store.FactorTOTP, Name: "phone", Secret: secret.New("JBSWY3DP")})
+			_, inviteErr := tx.PutInvitation(ctx, store.Invitation{OrgID: w.Org, Email: "new@example.com", Role: store.RoleViewer}, []byte(token))
+			return errors.Join(factorErr, inviteErr,
+				tx.SetMembership(ctx, store.Membership{OrgID: w.Org, UserID: u.ID, Role: store.RoleViewer}),
+				tx.BindSession(ctx, token, u.ID, "agent", "192.0.2.1"),
+				tx.Audit(ctx, store.AuditRow{Action: "login_failed", Target: token}),
+				tx.InsertAccessToken(ctx, store.AccessToken{ID: token, OrgID: w.Org, UserID: u.ID, Hash: []byte(token), Name: "laptop"}),
+				tx.InsertSSOIdentity(ctx, store.SSOIdentity{Issuer: "https://id.example.com", Subject: token, Email: token, UserID: u.ID}),
+				tx.SetEmailChange(ctx, u.ID, "other"+token+"@example.com", token, w.Clock.Now()),
+				tx.SetSystemSetting(ctx, "test_"+token, "value"),
+				tx.RecordLedger(ctx, []store.LedgerRow{{Count: 1, Entry: ledger.Entry{Payload: payload}}}))
 		})
 	}
 }
@@ -351,6 +364,5 @@ func TestDamagedValueKeepsTheOldKey(t *testing.T) {
 			_, err := tx.Credential(ctx, w.Conn)
 			return err
 		})
-		_ = fmt.Sprint()
 	})
 }
