@@ -60,7 +60,6 @@ func (s *Service) find(ctx context.Context, given secret.Value) (Holder, error) 
 	var t store.AccessToken
 	var user store.User
 	var member store.Membership
-	fallen := false
 	err := s.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) (err error) {
 		if t, err = tx.AccessToken(ctx, id); err != nil {
 			return err
@@ -78,7 +77,7 @@ func (s *Service) find(ctx context.Context, given secret.Value) (Holder, error) 
 	// every wrong secret.
 	same := subtle.ConstantTimeCompare(t.Hash, digest(id, hidden)) == 1
 	now := s.now().UTC()
-	fallen = member.Role.Rank() < t.Rank
+	fallen := member.Role.Rank() < t.Rank
 	switch {
 	case err != nil || !same || len(t.Hash) == 0 || member.Role.Rank() == 0:
 		return Holder{}, errBadToken()
