@@ -11,6 +11,7 @@ import (
 	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/errs"
+	"github.com/metalens/metalens/internal/grants"
 	"github.com/metalens/metalens/internal/lineage"
 	"github.com/metalens/metalens/internal/lineageview"
 	"github.com/metalens/metalens/internal/sqllineage"
@@ -37,6 +38,7 @@ type library struct {
 
 	mu    sync.Mutex
 	views []kept // the last used one last
+	parts []kept // of the views above, cut by grants; the last used one last
 }
 
 func newLibrary(ctx context.Context, s *store.Store, sql lineage.SQLAnalyzer, log *slog.Logger) *library {
@@ -65,20 +67,42 @@ func (l *library) warm(org store.OrgID, conn store.ConnectionID) {
 
 type kept struct {
 	scan   store.ScanID
+	part   string // key of the grant; empty for whole views
 	view   *browse.View
 	assets int
+	docs   []store.SearchDoc // of a part, once somebody searched it
 }
 
-// View implements [browse.Library].
+// View implements [browse.Library]: what the context's actor sees.
 func (l *library) View(ctx context.Context, org store.OrgID, conn store.ConnectionID) (*browse.View, error) {
-	var latest store.Scan
-	err := l.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) (err error) {
-		latest, err = tx.LatestScan(ctx, conn)
-		return err
-	})
+	latest, grant, err := l.latest(ctx, org, conn)
 	if err != nil {
 		return nil, err
 	}
+	whole, err := l.whole(ctx, org, latest)
+	if err != nil || grants.Everything(grant) {
+		return whole, err
+	}
+	return l.part(ctx, whole, grant)
+}
+
+// latest finds the newest scan of a connection and what the actor sees of it.
+func (l *library) latest(ctx context.Context, org store.OrgID, conn store.ConnectionID) (latest store.Scan, grant store.Grant, err error) {
+	if err := access.Require(ctx, access.Viewer); err != nil {
+		return latest, grant, err
+	}
+	err = l.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) (err error) {
+		if latest, err = tx.LatestScan(ctx, conn); err != nil {
+			return err
+		}
+		grant, err = grants.Of(ctx, tx, conn)
+		return err
+	})
+	return latest, grant, err
+}
+
+// whole returns a scan with everything in it, whoever asks.
+func (l *library) whole(ctx context.Context, org store.OrgID, latest store.Scan) (*browse.View, error) {
 	if v := l.cached(latest.ID); v != nil {
 		return v, nil
 	}
@@ -122,7 +146,7 @@ func (l *library) read(ctx context.Context, org store.OrgID, latest store.Scan) 
 	for _, t := range snapshot.Tables {
 		n += len(t.Columns) / 4
 	}
-	l.keep(kept{latest.ID, view, n})
+	l.keep(kept{scan: latest.ID, view: view, assets: n})
 	return view, nil
 }
 
@@ -142,7 +166,8 @@ func (l *library) cached(scan store.ScanID) *browse.View {
 func (l *library) holds(view *browse.View) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.ContainsFunc(l.views, func(k kept) bool { return k.view == view })
+	same := func(k kept) bool { return k.view == view }
+	return slices.ContainsFunc(l.views, same) || slices.ContainsFunc(l.parts, same)
 }
 
 // keep adds a view, drops older ones of the same connection and then those that
@@ -160,37 +185,4 @@ func (l *library) keep(k kept) {
 		total -= l.views[0].assets
 		l.views = slices.Delete(l.views, 0, 1)
 	}
-}
-
-// historyPages implements [browse.History] and [browse.Search].
-type historyPages struct{ store *store.Store }
-
-func (p historyPages) Versions(ctx context.Context, org store.OrgID, conn store.ConnectionID, r catalog.Ref) (list []browse.Version, err error) {
-	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
-		versions, err := tx.AssetHistory(ctx, conn, r)
-		for _, v := range versions {
-			list = append(list, browse.Version{Asset: v.Asset, FromSeq: v.FromSeq, ToSeq: max(0, v.ToSeq-1), SeenAt: v.Since})
-		}
-		return err
-	})
-	return list, err
-}
-
-func (p historyPages) UsageSeries(ctx context.Context, org store.OrgID, conn store.ConnectionID, r catalog.Ref) (list []browse.UsagePoint, err error) {
-	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
-		points, err := tx.UsageSeries(ctx, conn, r)
-		for _, u := range points {
-			list = append(list, browse.UsagePoint{At: u.At, Views: u.Usage.Views, LastUsedAt: u.Usage.LastUsedAt})
-		}
-		return err
-	})
-	return list, err
-}
-
-func (p historyPages) Search(ctx context.Context, org store.OrgID, conn store.ConnectionID, q browse.SearchQuery) (hits []store.SearchHit, total int, err error) {
-	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
-		hits, total, err = tx.Search(ctx, conn, store.SearchQuery{Text: q.Text, Kinds: q.Kinds, Limit: q.Limit, Offset: q.Offset})
-		return err
-	})
-	return hits, total, err
 }

@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/connection"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/scanservice"
@@ -87,13 +89,30 @@ func connectionDraft(d connections.Draft) connection.Draft {
 }
 
 // scanPages implements the scan pages' services, the overview's and the
-// frame's.
+// frame's. Who sees a part of a connection only is told of scans that they were,
+// not how much they read.
 type scanPages struct {
-	store *store.Store
-	scans *scanservice.Service
+	store   *store.Store
+	scans   *scanservice.Service
+	library *library
+}
+
+// bounded leaves out of scans what is beyond the reader's part.
+func (p scanPages) bounded(ctx context.Context, org store.OrgID, conn store.ConnectionID, list ...store.Scan) ([]store.Scan, error) {
+	scope, err := p.library.scope(ctx, org, conn)
+	if err != nil || scope == nil {
+		return list, err
+	}
+	for i := range list {
+		list[i] = partOfScan(list[i])
+	}
+	return list, nil
 }
 
 func (p scanPages) Scans(ctx context.Context, org store.OrgID, conn store.ConnectionID, limit int, before store.ScanID) (list []store.Scan, err error) {
+	if err := access.Require(ctx, access.Viewer); err != nil {
+		return nil, err
+	}
 	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		var last store.Scan
 		if before != "" {
@@ -104,11 +123,22 @@ func (p scanPages) Scans(ctx context.Context, org store.OrgID, conn store.Connec
 		list, err = tx.Scans(ctx, conn, limit, last.QueuedAt)
 		return err
 	})
-	return list, err
+	if err != nil {
+		return nil, err
+	}
+	return p.bounded(ctx, org, conn, list...)
 }
 
 func (p scanPages) Scan(ctx context.Context, org store.OrgID, id store.ScanID) (store.Scan, error) {
-	return p.scans.Scan(ctx, org, id)
+	found, err := p.scans.Scan(ctx, org, id)
+	if err != nil {
+		return store.Scan{}, err
+	}
+	list, err := p.bounded(ctx, org, found.ConnectionID, found)
+	if err != nil {
+		return store.Scan{}, err
+	}
+	return list[0], nil
 }
 
 func (p scanPages) StartScan(ctx context.Context, org store.OrgID, conn store.ConnectionID, by store.UserID) (store.Scan, error) {
@@ -121,28 +151,84 @@ func (p scanPages) CancelScan(ctx context.Context, org store.OrgID, id store.Sca
 }
 
 func (p scanPages) WatchScan(ctx context.Context, org store.OrgID, id store.ScanID) (<-chan store.Scan, error) {
-	return p.scans.Subscribe(ctx, org, id)
+	found, err := p.scans.Scan(ctx, org, id)
+	if err != nil {
+		return nil, err
+	}
+	scope, err := p.library.scope(ctx, org, found.ConnectionID)
+	if err != nil {
+		return nil, err
+	}
+	updates, err := p.scans.Subscribe(ctx, org, id)
+	if err != nil || scope == nil {
+		return updates, err
+	}
+	out := make(chan store.Scan, 1)
+	go func() {
+		defer close(out)
+		for s := range updates {
+			select {
+			case out <- partOfScan(s):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out, nil
 }
 
 func (p scanPages) Changes(ctx context.Context, org store.OrgID, conn store.ConnectionID, fromSeq, toSeq int64) (list []store.Change, err error) {
+	scope, err := p.library.scope(ctx, org, conn)
+	if err != nil {
+		return nil, err
+	}
 	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		list, err = tx.Changes(ctx, conn, fromSeq, toSeq)
 		return err
 	})
+	if scope != nil {
+		// What was removed lies in no collection any more: it stays hidden.
+		list = slices.DeleteFunc(list, func(c store.Change) bool { return !scope.Part.Sees(c.Asset) })
+	}
 	return list, err
 }
 
 func (p scanPages) LatestScan(ctx context.Context, org store.OrgID, conn store.ConnectionID) (latest store.Scan, err error) {
+	if err := access.Require(ctx, access.Viewer); err != nil {
+		return latest, err
+	}
 	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		latest, err = tx.LatestScan(ctx, conn)
 		return err
 	})
-	return latest, err
+	if err != nil {
+		return store.Scan{}, err
+	}
+	scope, err := p.library.scope(ctx, org, conn)
+	switch {
+	case err != nil:
+		return store.Scan{}, err
+	case scope == nil:
+		return latest, nil
+	case scope.Scan.ID == latest.ID: // with counts of what is visible
+		return scope.Scan, nil
+	}
+	return partOfScan(latest), nil
+}
+
+// Whole implements [overview.Service].
+func (p scanPages) Whole(ctx context.Context, org store.OrgID, conn store.ConnectionID) (bool, error) {
+	scope, err := p.library.scope(ctx, org, conn)
+	return err == nil && scope == nil, err
 }
 
 // OpenFindings counts the open findings of a connection; ok is false when no
 // scan has succeeded.
 func (p scanPages) OpenFindings(ctx context.Context, org store.OrgID, conn store.ConnectionID) (n int, ok bool, err error) {
+	scope, err := p.library.scope(ctx, org, conn)
+	if err != nil {
+		return 0, false, err
+	}
 	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		if _, err := tx.LatestScan(ctx, conn); err != nil {
 			if errs.KindOf(err) == errs.NotFound {
@@ -151,7 +237,9 @@ func (p scanPages) OpenFindings(ctx context.Context, org store.OrgID, conn store
 			return err
 		}
 		ok = true
-		_, n, err = tx.Findings(ctx, store.FindingQuery{Connection: conn, States: []store.FindingState{store.FindingOpen}, Limit: 1})
+		_, n, err = tx.Findings(ctx, store.FindingQuery{
+			Connection: conn, States: []store.FindingState{store.FindingOpen}, Limit: 1, Visible: visibleFindings(scope),
+		})
 		return err
 	})
 	return n, ok, err
@@ -160,6 +248,9 @@ func (p scanPages) OpenFindings(ctx context.Context, org store.OrgID, conn store
 // RunningScan returns the queued or running scan of a connection, nil when there
 // is none.
 func (p scanPages) RunningScan(ctx context.Context, org store.OrgID, conn store.ConnectionID) (*store.Scan, error) {
+	if err := access.Require(ctx, access.Viewer); err != nil {
+		return nil, err
+	}
 	var running *store.Scan
 	err := p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		active, err := tx.ActiveScan(ctx, conn)
@@ -171,13 +262,26 @@ func (p scanPages) RunningScan(ctx context.Context, org store.OrgID, conn store.
 		}
 		return err
 	})
-	return running, err
+	if err != nil || running == nil {
+		return nil, err
+	}
+	list, err := p.bounded(ctx, org, conn, *running)
+	if err != nil {
+		return nil, err
+	}
+	return &list[0], nil
 }
 
 // overviewPages implements [overview.Service].
 type overviewPages struct{ scanPages }
 
+// HealthSeries is empty for readers of a part: a score over everything tells of
+// what they may not see.
 func (p overviewPages) HealthSeries(ctx context.Context, org store.OrgID, conn store.ConnectionID, since time.Time) (list []overview.HealthPoint, err error) {
+	scope, err := p.library.scope(ctx, org, conn)
+	if err != nil || scope != nil {
+		return nil, err
+	}
 	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		points, err := tx.HealthSeries(ctx, conn, since)
 		for _, h := range points {
@@ -189,12 +293,30 @@ func (p overviewPages) HealthSeries(ctx context.Context, org store.OrgID, conn s
 }
 
 // ledgerPages implements [egress.Ledger].
-type ledgerPages struct{ store *store.Store }
+type ledgerPages struct {
+	store   *store.Store
+	library *library
+}
 
+// Ledger is for those who see the whole connection: its rows count what was read.
 func (p ledgerPages) Ledger(ctx context.Context, org store.OrgID, q egress.Query) (rows []store.LedgerRow, total int, err error) {
+	if err := p.whole(ctx, org, q.Connection); err != nil {
+		return nil, 0, err
+	}
 	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		rows, total, err = tx.Ledger(ctx, store.LedgerQuery{Connection: q.Connection, Scan: q.Scan, Limit: q.Limit, Offset: q.Offset})
 		return err
 	})
 	return rows, total, err
+}
+
+func (p ledgerPages) whole(ctx context.Context, org store.OrgID, conn store.ConnectionID) error {
+	if conn == "" {
+		return access.Require(ctx, access.Admin)
+	}
+	scope, err := p.library.scope(ctx, org, conn)
+	if err == nil && scope != nil {
+		err = errs.New(errs.Forbidden, "part_only", "The egress ledger is for members who see the whole connection.", "Ask an admin of the organization.")
+	}
+	return err
 }

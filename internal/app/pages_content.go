@@ -77,7 +77,7 @@ func (p *contentPages) compare(ctx context.Context, org store.OrgID, conn store.
 	if c := p.find(view); c != nil {
 		return c, nil
 	}
-	result := p.load.DoChan(string(view.Scan.ID), func() (any, error) {
+	result := p.load.DoChan(view.Key(), func() (any, error) {
 		l.work.Add(1)
 		defer l.work.Done()
 		return p.work(view)

@@ -3,31 +3,96 @@ package app
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/metalens/metalens/internal/access"
+	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/check"
 	"github.com/metalens/metalens/internal/checks"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/finding"
 	"github.com/metalens/metalens/internal/store"
+	"github.com/metalens/metalens/internal/web/browse"
 	"github.com/metalens/metalens/internal/web/findings"
 )
 
-// findingPages implements [findings.Service].
+// findingPages implements [findings.Service]. Who sees a part of a connection
+// only knows of the findings about that part; others are answered like unknown
+// ones.
 type findingPages struct {
-	store *store.Store
-	now   func() time.Time
+	store   *store.Store
+	library *library
+	now     func() time.Time
+}
+
+// visibleFindings picks the findings about what lies within a part: the asset,
+// and everything the finding rests on. nil sees all.
+func visibleFindings(scope *browse.View) func(*store.FindingRecord) bool {
+	if scope == nil {
+		return nil
+	}
+	return func(f *store.FindingRecord) bool {
+		if !scope.Part.Sees(f.Asset) {
+			return false
+		}
+		for _, r := range f.Evidence.Related {
+			if !scope.Part.Sees(r) {
+				return false
+			}
+		}
+		if scope.MoreUsers(f.Asset) && shared(f.Asset.Kind) {
+			return false // it may count users that are hidden
+		}
+		if scope.MoreSources(f.Asset) && (f.Message != "" || len(f.Evidence.Texts) > 0) && !ownWords(scope, f) {
+			return false
+		}
+		if a := scope.Index.Asset(f.Asset); a != nil {
+			f.AssetPath = scope.Path(a)
+		}
+		f.Aggregated = false // said of all assets together
+		return true
+	}
+}
+
+// shared reports whether content of many places uses assets of a kind.
+func shared(k catalog.Kind) bool {
+	switch k {
+	case catalog.KindTable, catalog.KindColumn, catalog.KindDatabase, catalog.KindSnippet, catalog.KindSegment, catalog.KindMeasure:
+		return true
+	}
+	return false
+}
+
+// ownWords reports whether what a finding says about an asset cannot be the words
+// of something hidden that the asset uses: it names nothing but what is visible.
+func ownWords(scope *browse.View, f *store.FindingRecord) bool {
+	switch family, _, _ := strings.Cut(strings.TrimRight(f.Check, "0123456789"), "-"); family {
+	case "USE", "DOC", "ORG", "SEC":
+		return true // about the asset's own life, not about what it is built on
+	}
+	return false
 }
 
 func (p findingPages) Findings(ctx context.Context, org store.OrgID, q findings.Query) (list []store.FindingRecord, total int, err error) {
+	scope, err := p.library.scope(ctx, org, q.Connection)
+	if err != nil {
+		return nil, 0, err
+	}
+	ask := findingQuery(q)
+	ask.Visible = visibleFindings(scope)
 	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
-		list, total, err = tx.Findings(ctx, findingQuery(q))
+		list, total, err = tx.Findings(ctx, ask)
 		return err
 	})
 	return list, total, err
 }
 
 func (p findingPages) FindingGroups(ctx context.Context, org store.OrgID, q findings.Query, by findings.GroupBy) (out []findings.Group, err error) {
+	scope, err := p.library.scope(ctx, org, q.Connection)
+	if err != nil {
+		return nil, err
+	}
 	grouping := map[findings.GroupBy]store.FindingGroupBy{
 		findings.ByCheck: store.GroupByCheck, findings.ByAsset: store.GroupByAsset,
 		findings.ByCollection: store.GroupByCollection, findings.BySeverity: store.GroupBySeverity,
@@ -35,8 +100,10 @@ func (p findingPages) FindingGroups(ctx context.Context, org store.OrgID, q find
 	if grouping == "" {
 		return nil, errs.New(errs.Invalid, "unknown_grouping", "Findings cannot be grouped by that.", "Group by check, asset, collection or severity.")
 	}
+	ask := findingQuery(q)
+	ask.Visible = visibleFindings(scope)
 	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
-		groups, err := tx.FindingGroups(ctx, findingQuery(q), grouping)
+		groups, err := tx.FindingGroups(ctx, ask, grouping)
 		for _, g := range groups {
 			one := findings.Group{Key: g.Key, Count: g.Count, Severity: g.Worst}
 			if by == findings.ByAsset || by == findings.ByCollection {
@@ -71,6 +138,10 @@ func findingQuery(q findings.Query) store.FindingQuery {
 }
 
 func (p findingPages) Finding(ctx context.Context, org store.OrgID, conn store.ConnectionID, fingerprint string) (record store.FindingRecord, events []store.FindingEvent, err error) {
+	scope, err := p.library.scope(ctx, org, conn)
+	if err != nil {
+		return store.FindingRecord{}, nil, err
+	}
 	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		if record, err = tx.Finding(ctx, conn, fingerprint); err != nil {
 			return err
@@ -78,42 +149,86 @@ func (p findingPages) Finding(ctx context.Context, org store.OrgID, conn store.C
 		events, err = tx.FindingEvents(ctx, conn, fingerprint)
 		return err
 	})
+	if err == nil && scope != nil && !visibleFindings(scope)(&record) {
+		err = unknownFinding()
+	}
+	if err != nil {
+		return store.FindingRecord{}, nil, err
+	}
 	slices.SortStableFunc(events, func(a, b store.FindingEvent) int { return b.At.Compare(a.At) })
-	return record, events, err
+	return record, events, nil
+}
+
+// unknownFinding is the store's answer for a fingerprint it does not know.
+func unknownFinding() error {
+	return errs.New(errs.NotFound, "not_found", "There is no such finding.", "")
 }
 
 func (p findingPages) NotEvaluated(ctx context.Context, org store.OrgID, conn store.ConnectionID) (list []finding.NotEvaluated, err error) {
+	scope, err := p.library.scope(ctx, org, conn)
+	if err != nil {
+		return nil, err
+	}
 	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		list, err = tx.NotEvaluated(ctx, conn)
 		return err
 	})
-	return list, err
+	if scope == nil || err != nil {
+		return list, err
+	}
+	var visible []finding.NotEvaluated
+	for _, n := range list {
+		if n.Asset.IsZero() || !scope.Part.Sees(n.Asset) {
+			continue
+		}
+		if scope.MoreSources(n.Asset) { // its words may be those of what is hidden
+			n.Reason = "it uses something that you may not see"
+		}
+		visible = append(visible, n)
+	}
+	return visible, nil
 }
 
 func (p findingPages) Ignore(ctx context.Context, org store.OrgID, conn store.ConnectionID, by store.UserID, fingerprints []string, reason string, until time.Time) (int, error) {
-	return p.each(ctx, org, fingerprints, func(ctx context.Context, tx *store.Tx, fingerprint string) error {
+	return p.each(ctx, org, conn, fingerprints, func(ctx context.Context, tx *store.Tx, fingerprint string) error {
 		return tx.IgnoreFinding(ctx, conn, fingerprint, by, reason, until)
 	})
 }
 
 func (p findingPages) Unignore(ctx context.Context, org store.OrgID, conn store.ConnectionID, by store.UserID, fingerprints []string) (int, error) {
-	return p.each(ctx, org, fingerprints, func(ctx context.Context, tx *store.Tx, fingerprint string) error {
+	return p.each(ctx, org, conn, fingerprints, func(ctx context.Context, tx *store.Tx, fingerprint string) error {
 		return tx.UnignoreFinding(ctx, conn, fingerprint, by)
 	})
 }
 
 func (p findingPages) Assign(ctx context.Context, org store.OrgID, conn store.ConnectionID, by, to store.UserID, fingerprints []string) (int, error) {
-	return p.each(ctx, org, fingerprints, func(ctx context.Context, tx *store.Tx, fingerprint string) error {
+	return p.each(ctx, org, conn, fingerprints, func(ctx context.Context, tx *store.Tx, fingerprint string) error {
 		return tx.AssignFinding(ctx, conn, fingerprint, by, to)
 	})
 }
 
 // each does one thing with every finding, in one transaction, and counts those
-// that exist.
-func (p findingPages) each(ctx context.Context, org store.OrgID, fingerprints []string, do func(context.Context, *store.Tx, string) error) (n int, err error) {
+// that exist and that the actor may see.
+func (p findingPages) each(ctx context.Context, org store.OrgID, conn store.ConnectionID, fingerprints []string, do func(context.Context, *store.Tx, string) error) (n int, err error) {
+	if err := access.Require(ctx, access.Editor); err != nil {
+		return 0, err
+	}
+	scope, err := p.library.scope(ctx, org, conn)
+	if err != nil {
+		return 0, err
+	}
 	err = p.store.InOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		n = 0
 		for _, fingerprint := range fingerprints {
+			if scope != nil {
+				f, err := tx.Finding(ctx, conn, fingerprint)
+				if errs.KindOf(err) == errs.NotFound || err == nil && !visibleFindings(scope)(&f) {
+					continue
+				}
+				if err != nil {
+					return err
+				}
+			}
 			switch err := do(ctx, tx, fingerprint); errs.KindOf(err) {
 			case "":
 				n++

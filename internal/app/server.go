@@ -122,12 +122,12 @@ func (s *server) pages(cfg config.Config) error {
 	if err != nil {
 		return err
 	}
-	scans := scanPages{s.store, s.scans}
-	history := historyPages{s.store}
+	scans := scanPages{s.store, s.scans, s.library}
+	history := historyPages{s.store, s.library}
 	pages := web.Config{
 		Auth: s.auth, Connections: connectionPages{s.connections}, Scans: scans, Changes: scans,
-		Findings: findingPages{s.store, s.env.Now}, Checks: newCheckPages(), Overview: overviewPages{scans}, Status: scans,
-		Library: s.library, History: history, Search: history, Duplicates: s.content, Metrics: s.content, Ledger: ledgerPages{s.store},
+		Findings: findingPages{s.store, s.library, s.env.Now}, Checks: newCheckPages(), Overview: overviewPages{scans}, Status: scans,
+		Library: s.library, History: history, Search: history, Duplicates: s.content, Metrics: s.content, Ledger: ledgerPages{s.store, s.library},
 		Ready: s.store.Ping, Hosts: hosts, Loopback: true, Secure: secure, TrustedProxies: cfg.Server.TrustedProxies,
 		Now: s.env.Now, Logger: s.log,
 	}

@@ -108,7 +108,7 @@ func (s *Service) observed(ctx context.Context, org store.OrgID, j *job) (check.
 // commit stores a scan in one transaction: assets, findings, search, summary
 // and end state become visible together or not at all.
 func (s *Service) commit(ctx context.Context, org store.OrgID, j *job, out *Outcome) error {
-	docs := searchDocs(out.Analysis.Index, out.Analysis.Graph, s.config.Identifiers)
+	docs := SearchDocs(out.Analysis.Index, out.Analysis.Graph, s.config.Identifiers)
 	now := s.config.Now().UTC()
 	err := s.config.Store.InOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		counts, err := tx.CommitSnapshot(ctx, j.scan.ID, out.Snapshot)

@@ -12,9 +12,9 @@ import (
 // maxIdentifiers limits what one asset adds to the search index.
 const maxIdentifiers = 500
 
-// searchDocs describes every asset for full-text search: names, paths,
+// SearchDocs describes every asset for full-text search: names, paths,
 // descriptions and the identifiers of queries, never their literals.
-func searchDocs(x *catalog.Index, g *lineage.Graph, identifiers func(engine, sql string) []string) []store.SearchDoc {
+func SearchDocs(x *catalog.Index, g *lineage.Graph, identifiers func(engine, sql string) []string) []store.SearchDoc {
 	s := x.Snapshot()
 	var docs []store.SearchDoc
 	for a := range s.All() {

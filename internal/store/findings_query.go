@@ -146,7 +146,7 @@ func (tx *Tx) Findings(ctx context.Context, q FindingQuery) ([]FindingRecord, in
 		order = findingOrders[SortImpact]
 	}
 	c := tx.findingCondition(q)
-	inGo := q.Text != "" || q.Sort == SortAsset
+	inGo := q.Text != "" || q.Sort == SortAsset || q.Visible != nil
 	query := `SELECT ` + findingColumns + ` FROM findings WHERE ` + strings.Join(c.text, " AND ") + ` ORDER BY ` + order
 	total := 0
 	if !inGo {
@@ -159,7 +159,7 @@ func (tx *Tx) Findings(ctx context.Context, q FindingQuery) ([]FindingRecord, in
 	needle := strings.ToLower(strings.TrimSpace(q.Text))
 	err := tx.rows(ctx, query, c.args, func(r *sql.Rows) error {
 		f, _, err := tx.scanFinding(q.Connection, r, true)
-		if err == nil && matches(&f, needle) {
+		if err == nil && q.sees(&f) && matches(&f, needle) {
 			list = append(list, f)
 		}
 		return err
@@ -180,6 +180,8 @@ func (tx *Tx) Findings(ctx context.Context, q FindingQuery) ([]FindingRecord, in
 	return list[from:min(total, from+q.Limit)], total, nil
 }
 
+func (q *FindingQuery) sees(f *FindingRecord) bool { return q.Visible == nil || q.Visible(f) }
+
 func matches(f *FindingRecord, needle string) bool {
 	return needle == "" || strings.Contains(strings.ToLower(f.Message), needle) ||
 		strings.Contains(strings.ToLower(f.AssetName), needle) || strings.Contains(strings.ToLower(f.AssetPath), needle)
@@ -190,7 +192,7 @@ func matches(f *FindingRecord, needle string) bool {
 func (tx *Tx) FindingGroups(ctx context.Context, q FindingQuery, by FindingGroupBy) ([]FindingGroup, error) {
 	c := tx.findingCondition(q)
 	needle := strings.ToLower(strings.TrimSpace(q.Text))
-	withBody := needle != "" || by == GroupByAsset || by == GroupByCollection
+	withBody := q.Visible != nil || needle != "" || by == GroupByAsset || by == GroupByCollection
 	groups := map[string]*FindingGroup{}
 	add := func(f *FindingRecord, collections string, n int) {
 		key, name := groupKey(f, collections, by)
@@ -208,7 +210,7 @@ func (tx *Tx) FindingGroups(ctx context.Context, q FindingQuery, by FindingGroup
 	where := ` FROM findings WHERE ` + strings.Join(c.text, " AND ")
 	query, read := `SELECT `+findingColumns+where, func(r *sql.Rows) error {
 		f, collections, err := tx.scanFinding(q.Connection, r, true)
-		if err == nil && matches(&f, needle) {
+		if err == nil && q.sees(&f) && matches(&f, needle) {
 			add(&f, collections, 1)
 		}
 		return err

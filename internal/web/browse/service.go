@@ -20,7 +20,39 @@ type View struct {
 	Index *catalog.Index
 	Graph *lineage.Graph    // never nil
 	Texts *sqllineage.Texts // never nil
+	// Part is set where the reader sees a part of the scan only; nil = all of it.
+	Part *Part
 }
+
+// Part is how far a reader sees. Index and Graph hold nothing beyond it.
+type Part struct {
+	// Key names the part: readers who see the same share it.
+	Key string
+	// HiddenSources and HiddenUsers are assets beside which more lies than the
+	// reader may see.
+	HiddenSources map[catalog.Ref]bool
+	HiddenUsers   map[catalog.Ref]bool
+	// Show returns a version of an asset without what it says of hidden ones; nil
+	// for a hidden asset.
+	Show func(catalog.Asset) catalog.Asset
+	// Sees reports whether the part holds an asset or a column.
+	Sees func(catalog.Ref) bool
+}
+
+// Key names what the view shows: two views of one key hold the same. Whatever is
+// kept for a view is kept by it, so that no reader is given what another one sees.
+func (v *View) Key() string {
+	if v.Part == nil {
+		return string(v.Scan.ID)
+	}
+	return string(v.Scan.ID) + "/" + v.Part.Key
+}
+
+// MoreSources reports whether an asset uses something that the reader may not see.
+func (v *View) MoreSources(r catalog.Ref) bool { return v.Part != nil && v.Part.HiddenSources[r] }
+
+// MoreUsers reports whether something that the reader may not see uses an asset.
+func (v *View) MoreUsers(r catalog.Ref) bool { return v.Part != nil && v.Part.HiddenUsers[r] }
 
 // Name names an asset or a column; ok is false when the scan does not know it.
 func (v *View) Name(r catalog.Ref) (name string, ok bool) { return nameOf(v.Index, r) }

@@ -23,6 +23,7 @@ type answers struct {
 type answer struct {
 	conn   store.ConnectionID
 	scan   store.ScanID
+	view   string // browse.View.Key: readers of a part have answers of their own
 	key    string
 	result *impact.Result
 }
@@ -30,25 +31,25 @@ type answer struct {
 // maxAnswers is how many results are kept.
 const maxAnswers = 8
 
-func (a *answers) find(scan store.Scan, key string) *impact.Result {
+func (a *answers) find(view *browse.View, key string) *impact.Result {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	// What belongs to an older scan of the same connection is never asked again.
 	a.kept = slices.DeleteFunc(a.kept, func(k answer) bool {
-		return k.scan != scan.ID && k.conn == scan.ConnectionID
+		return k.scan != view.Scan.ID && k.conn == view.Scan.ConnectionID
 	})
 	for _, k := range a.kept {
-		if k.scan == scan.ID && k.key == key {
+		if k.view == view.Key() && k.key == key {
 			return k.result
 		}
 	}
 	return nil
 }
 
-func (a *answers) keep(scan store.Scan, key string, result *impact.Result) {
+func (a *answers) keep(view *browse.View, key string, result *impact.Result) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.kept = append(a.kept, answer{scan.ConnectionID, scan.ID, key, result})
+	a.kept = append(a.kept, answer{view.Scan.ConnectionID, view.Scan.ID, view.Key(), key, result})
 	if len(a.kept) > maxAnswers {
 		a.kept = slices.Delete(a.kept, 0, 1)
 	}
@@ -57,14 +58,14 @@ func (a *answers) keep(scan store.Scan, key string, result *impact.Result) {
 // ask answers what the roots' change breaks.
 func (h *Handlers) ask(q *page.Request, view *browse.View, f filter) (*impact.Result, error) {
 	key := string(f.change) + "\x00" + strings.Join(f.query["ref"], "\x00")
-	if found := h.answers.find(view.Scan, key); found != nil {
+	if found := h.answers.find(view, key); found != nil {
 		return found, nil
 	}
 	result, err := impact.Of(q.Context(), impact.From(view.Index, view.Graph), impact.Request{Roots: f.roots, Change: f.change})
 	if err != nil {
 		return nil, err
 	}
-	h.answers.keep(view.Scan, key, result)
+	h.answers.keep(view, key, result)
 	return result, nil
 }
 

@@ -25,6 +25,7 @@ type candidate struct {
 type directory struct {
 	conn   store.ConnectionID
 	scan   store.ScanID
+	view   string // browse.View.Key: readers of a part have names of their own
 	list   []candidate
 	folded []string // name and path in lower case, parallel to list
 	top    []candidate
@@ -43,13 +44,13 @@ func (d *directories) of(view *browse.View) *directory {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i, one := range d.kept {
-		if one.scan == view.Scan.ID {
+		if one.view == view.Key() {
 			d.kept = append(slices.Delete(d.kept, i, i+1), one)
 			return one
 		}
 	}
 	one := newDirectory(view)
-	d.kept = slices.DeleteFunc(d.kept, func(o *directory) bool { return o.conn == one.conn })
+	d.kept = slices.DeleteFunc(d.kept, func(o *directory) bool { return o.conn == one.conn && (o.scan != one.scan || o.view == one.view) })
 	d.kept = append(d.kept, one)
 	if len(d.kept) > maxDirectories {
 		d.kept = slices.Delete(d.kept, 0, 1)
@@ -62,7 +63,7 @@ func (d *directories) of(view *browse.View) *directory {
 const topTables = 8
 
 func newDirectory(view *browse.View) *directory {
-	d := &directory{conn: view.Scan.ConnectionID, scan: view.Scan.ID}
+	d := &directory{conn: view.Scan.ConnectionID, scan: view.Scan.ID, view: view.Key()}
 	x := view.Index
 	add := func(c candidate) {
 		d.list = append(d.list, c)

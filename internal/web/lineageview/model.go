@@ -87,6 +87,8 @@ type foldView struct {
 	Text  string `json:"text"`
 	Open  string `json:"open"`
 	Count int    `json:"count"`
+
+	beyond bool // stands for what the reader may not see
 }
 
 // linkView leads from a cell to another: node and row of each.
@@ -147,11 +149,32 @@ func build(view *browse.View, base string, s state) (graphView, *lineage.Neighbo
 			ID: "f" + strconv.Itoa(i), At: g.Nodes[where].ID, Up: f.Direction == lineage.ToSources, Text: foldText(f), Open: open, Count: f.Count,
 		})
 	}
+	for _, x := range n.Nodes {
+		g.beyond(view, x, at, s.address(base))
+	}
 	if s.columns {
 		g.cells(view, base, n, at, s.root)
 	}
 	g.Note = noteOf(n)
 	return g, n
+}
+
+const beyondText = "something you may not see"
+
+// beyond adds one fold beside an asset for all that its reader may not see there,
+// however much that is.
+func (g *graphView) beyond(view *browse.View, x lineage.Neighbor, at map[catalog.Ref]int, here string) {
+	for _, up := range []bool{true, false} {
+		if up && (x.Step > 0 || !view.MoreSources(x.Ref)) || !up && (x.Step < 0 || !view.MoreUsers(x.Ref)) {
+			continue
+		}
+		node := &g.Nodes[at[x.Ref]]
+		if i := slices.IndexFunc(g.Folds, func(f foldView) bool { return f.At == node.ID && f.Up == up }); i >= 0 {
+			g.Folds[i].Text += " and " + beyondText
+			continue
+		}
+		g.Folds = append(g.Folds, foldView{ID: "f" + strconv.Itoa(len(g.Folds)), At: node.ID, Up: up, Text: ui.Capital(beyondText), Open: here, beyond: true})
+	}
 }
 
 func nodeOf(view *browse.View, base string, x lineage.Neighbor) nodeView {

@@ -61,6 +61,7 @@ type view struct {
 	ChangesTotal int
 	Counts       []count
 	Gaps         []catalog.Gap
+	Part         bool // the reader sees a part of what was read
 }
 
 type family struct {
@@ -122,8 +123,15 @@ func (h *Handlers) Show(q *page.Request) error {
 	}
 	v.Scan, v.Score = scan, scan.Summary.Health.Score
 	v.Sub = instanceWords(scan.Summary.Instance)
-	if err := h.health(q, &v); err != nil {
+	whole, err := h.service.Whole(q.Context(), q.Org(), q.Conn.ID)
+	if err != nil {
 		return err
+	}
+	v.Part = !whole
+	if whole {
+		if err := h.health(q, &v); err != nil {
+			return err
+		}
 	}
 	if err := h.actions(q, &v); err != nil {
 		return err

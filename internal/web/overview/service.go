@@ -21,6 +21,9 @@ type HealthPoint struct {
 type Service interface {
 	// LatestScan returns the last succeeded scan; errs.NotFound when there is none.
 	LatestScan(ctx context.Context, org store.OrgID, conn store.ConnectionID) (store.Scan, error)
+	// Whole reports whether the reader sees everything that was read; a reader of
+	// a part is shown no figures over the whole.
+	Whole(ctx context.Context, org store.OrgID, conn store.ConnectionID) (bool, error)
 	// HealthSeries lists the health since a time, the oldest first.
 	HealthSeries(ctx context.Context, org store.OrgID, conn store.ConnectionID, since time.Time) ([]HealthPoint, error)
 }

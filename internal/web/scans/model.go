@@ -52,6 +52,10 @@ func rowOf(s store.Scan, now time.Time) row {
 	return r
 }
 
+// told reports whether the reader is told how much was read and found; who sees
+// a part of a connection is not.
+func (r row) told() bool { return r.done() && (r.Requests > 0 || r.Assets > 0) }
+
 func (r row) done() bool { return r.State == "succeeded" || r.State == "partial" }
 
 func triggerWord(t string) string {
