@@ -27,6 +27,7 @@ type core struct {
 	lock        *datadir.Lock // nil on PostgreSQL, which needs none
 	store       *store.Store
 	connections *connection.Service
+	keys        *keys.Keyset
 }
 
 // coreOptions say who opens the core and under which outbound policy.
@@ -63,7 +64,7 @@ func open(ctx context.Context, env Env, cfg config.Config, o coreOptions) (c *co
 		switch err := c.openStore(ctx, true); {
 		case err == nil:
 			return c.withServices(o), nil
-		case errs.CodeOf(err) != "schema_older":
+		case errs.CodeOf(err) != "schema_older" && errs.CodeOf(err) != "tombstones_pending":
 			return c, err
 		}
 	}
@@ -83,8 +84,10 @@ func (c *core) openStore(ctx context.Context, readOnly bool) error {
 	if err != nil {
 		return err
 	}
+	c.keys = keyset
 	c.store, err = store.Open(ctx, store.Config{
 		Dir: c.dir.Path(), DatabaseURL: c.config.DatabaseURL, AdminURL: c.config.AdminDatabaseURL, Keys: keyset, ReadOnly: readOnly, Now: c.env.Now, Logger: c.log,
+		Tombstones: c.config.Retention.Tombstones, ErasureKeys: c.config.Retention.ErasureKeys,
 	})
 	return err
 }
@@ -132,16 +135,16 @@ func opener(env Env, cfg config.Config, policy outbound.Policy, log *slog.Logger
 // types an address may reach it.
 func ownPolicy(cfg config.Config) outbound.Policy {
 	allow := cfg.Outbound.AllowPrivate != config.No
-	return outbound.Policy{AllowLoopback: allow, AllowPrivate: allow, AllowedCIDRs: cfg.Outbound.AllowedNetworks}
+	return outbound.Policy{AllowLoopback: allow, AllowPrivate: allow, AllowedCIDRs: cfg.Outbound.AllowedNetworks, From: cfg.Egress.Bind}
 }
 
 // servePolicy is the outbound policy of the server, whose members type the
 // addresses: private ones only where the operator says so, or where nobody but
 // the operator can reach the pages.
-func servePolicy(cfg config.Config, listen netip.AddrPort) outbound.Policy {
+func servePolicy(cfg config.Config, listen netip.AddrPort, own *outbound.Listeners) outbound.Policy {
 	allow := cfg.Outbound.AllowPrivate == config.Yes || cfg.Outbound.AllowPrivate == config.Auto && listen.Addr().IsLoopback()
 	return outbound.Policy{
-		AllowLoopback: allow, AllowPrivate: allow, AllowedCIDRs: cfg.Outbound.AllowedNetworks, OwnListeners: []netip.AddrPort{listen},
+		AllowLoopback: allow, AllowPrivate: allow, AllowedCIDRs: cfg.Outbound.AllowedNetworks, Own: own, From: cfg.Egress.Bind,
 	}
 }
 

@@ -23,18 +23,20 @@ type Config struct {
 	MasterKeyFile    string       // key the service manager hands over; empty = a key file in the data directory (single-user mode)
 	MasterKeyFD      int          // inherited descriptor to read it from; 0 = none
 
-	Metabase Metabase
-	Server   Server
-	TLS      TLS
-	ACME     ACME
-	OIDC     OIDC
-	Egress   Egress
-	Mail     Mail
-	Scan     Scan
-	Outbound Outbound
-	Operator Operator
-	Security Security
-	Log      Log
+	Metabase  Metabase
+	Server    Server
+	TLS       TLS
+	ACME      ACME
+	OIDC      OIDC
+	Egress    Egress
+	Mail      Mail
+	Scan      Scan
+	Outbound  Outbound
+	Operator  Operator
+	Retention Retention
+	Ledger    Ledger
+	Security  Security
+	Log       Log
 }
 
 // Metabase is the instance that scan reads, and how. Take URL and credential
@@ -91,15 +93,17 @@ type Log struct {
 
 func defaults(dataDir string) Config {
 	return Config{
-		Data:     dataDir,
-		Metabase: Metabase{Timeout: 30 * time.Second},
-		Server:   Server{Listen: "127.0.0.1:8300", Organizations: OneOrganization, PerAddress: 200},
-		OIDC:     defaultOIDC(),
-		ACME:     ACME{Directory: LetsEncrypt},
-		Mail:     Mail{TLS: "implicit"},
-		Scan:     Scan{Concurrency: 3},
-		Outbound: Outbound{AllowPrivate: Auto},
-		Operator: Operator{Listen: "127.0.0.1:8310"},
-		Log:      Log{Level: "info", Format: "text"},
+		Data:      dataDir,
+		Metabase:  Metabase{Timeout: 30 * time.Second},
+		Server:    Server{Listen: "127.0.0.1:8300", Organizations: OneOrganization, PerAddress: 200},
+		OIDC:      defaultOIDC(),
+		ACME:      ACME{Directory: LetsEncrypt},
+		Mail:      Mail{TLS: "implicit"},
+		Scan:      Scan{Concurrency: 3},
+		Outbound:  Outbound{AllowPrivate: Auto},
+		Operator:  Operator{Listen: "127.0.0.1:8310"},
+		Retention: defaultRetention(),
+		Ledger:    ledgerDefaults(),
+		Log:       Log{Level: "info", Format: "text"},
 	}
 }

@@ -36,6 +36,8 @@ func Keys() []Key {
 		mailKeys(),
 		oidcKeys(),
 		operatorKeys(),
+		retentionKeys(),
+		ledgerKeys(),
 	)
 }
 

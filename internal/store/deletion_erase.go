@@ -389,7 +389,7 @@ func (e *eraser) account(ctx context.Context, user UserID, orgs []OrgID, counts 
 			return err
 		}
 	}
-	if err := e.scrubAudit(ctx, user, email, counts); err != nil {
+	if err := e.scrubAudit(ctx, user, email, orgs, counts); err != nil {
 		return err
 	}
 	if err := e.asSystem(ctx); err != nil {
@@ -547,40 +547,46 @@ func foreignTable(name string) bool {
 }
 
 // scrubAudit deletes the rows of the audit log that tell of the account: those
-// of no organization, and those of organizations in which its address stands.
-func (e *eraser) scrubAudit(ctx context.Context, user UserID, email string, counts map[string]int64) error {
+// of no organization, and those of organizations in which its address stands. A
+// signed statement in the chain says that each was meant.
+func (e *eraser) scrubAudit(ctx context.Context, user UserID, email string, orgs []OrgID, counts map[string]int64) error {
 	if err := e.asSystem(ctx); err != nil {
 		return err
 	}
 	tx := &SystemTx{core: e.core}
-	within, err := tx.within(ctx, systemOrg)
-	if err != nil {
-		return err
-	}
-	var gone []string
-	err = e.rows(ctx, `SELECT id, actor, body FROM audit_log WHERE org_id = ''`, nil, func(r *sql.Rows) error {
-		var id, actor string
-		var sealed []byte
-		if err := r.Scan(&id, &actor, &sealed); err != nil {
+	for _, org := range append([]OrgID{systemOrg}, orgs...) {
+		within, err := tx.within(ctx, org)
+		if err != nil && org != systemOrg {
+			continue // its key is gone: its rows tell nothing
+		}
+		if err != nil {
 			return err
 		}
-		var b auditBody
-		if err := within.openJSON("audit_log", id, sealed, &b); err != nil {
-			return nil //nolint:nilerr // sealed by a key that is gone: it tells nothing
+		var gone []string
+		err = e.rows(ctx, `SELECT id, actor, body FROM audit_log WHERE org_id = $1`, []any{string(org)}, func(r *sql.Rows) error {
+			var id, actor string
+			var sealed []byte
+			if err := r.Scan(&id, &actor, &sealed); err != nil {
+				return err
+			}
+			var b auditBody
+			if within.openJSON("audit_log", id, sealed, &b) != nil {
+				return nil // sealed by a key that is gone: it tells nothing
+			}
+			text := strings.ToLower(b.Target + "\x00" + b.Detail)
+			if strings.Contains(text, email) || org == systemOrg && (actor == string(user) || strings.Contains(text, string(user))) {
+				gone = append(gone, id)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("look through the audit log: %w", err)
 		}
-		text := b.Target + "\x00" + b.Detail
-		if actor == string(user) || strings.Contains(text, string(user)) || strings.Contains(strings.ToLower(text), email) {
-			gone = append(gone, id)
+		if err := e.eraseAudit(ctx, org, gone); err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("look through the audit log: %w", err)
+		add(counts, "audit_log", int64(len(gone)))
 	}
-	if err := e.eraseAudit(ctx, systemOrg, gone); err != nil {
-		return err
-	}
-	add(counts, "audit_log", int64(len(gone)))
 	return nil
 }
 

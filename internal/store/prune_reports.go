@@ -116,7 +116,7 @@ func (s *Store) PreviewPrune(ctx context.Context, org OrgID, r Retention, now ti
 func (r PruneReport) Counts() map[string]int {
 	counts := map[string]int{}
 	for name, n := range map[string]int{
-		"scans": r.Scans, "asset_versions": r.AssetVersions, "audit_rows": r.AuditRows, "ledger_rows": r.LedgerRows, "findings": r.Findings,
+		"scans": r.Scans, "asset_versions": r.AssetVersions, "audit_rows": r.AuditRows, "ledger_rows": r.LedgerRows, "payloads": r.Payloads, "findings": r.Findings,
 	} {
 		if n > 0 {
 			counts[name] = n
