@@ -354,9 +354,9 @@ func (s *Service) SetRequired(ctx context.Context, org store.OrgID, required boo
 	})
 }
 
-// CheckPassword refuses a login by password where every organization of the
-// member asks for single sign-on and he owns none of them. Owners keep the
-// password, so that a broken provider locks nobody out for good.
+// CheckPassword refuses a login by password where an organization of the member
+// asks for single sign-on and he does not own it. Owners keep the password, so
+// that a broken provider locks nobody out for good.
 func (s *Service) CheckPassword(ctx context.Context, user store.UserID) error {
 	if !s.Enabled() {
 		return nil
@@ -372,20 +372,17 @@ func (s *Service) CheckPassword(ctx context.Context, user store.UserID) error {
 	}
 	for _, m := range members {
 		if m.Role == store.RoleOwner {
-			return nil
+			continue
 		}
 		required, err := s.Required(ctx, m.OrgID)
 		if err != nil {
 			return err
 		}
-		if !required {
-			return nil
+		if required {
+			return errs.New(errs.Forbidden, "sso_required", "Your organization asks for single sign-on.", "Use “Continue with "+s.cfg.Name+"” instead of the password.")
 		}
 	}
-	if len(members) == 0 {
-		return nil
-	}
-	return errs.New(errs.Forbidden, "sso_required", "Your organization asks for single sign-on.", "Use “Continue with "+s.cfg.Name+"” instead of the password.")
+	return nil
 }
 
 func source(addr netip.Addr) string {
