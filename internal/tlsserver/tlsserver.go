@@ -13,6 +13,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -112,7 +113,15 @@ func (s *Server) ChallengeHandler(redirect http.Handler) http.Handler {
 	if s.acme == nil {
 		return nil
 	}
-	return s.acme.manager.HTTPHandler(redirect)
+	inner := s.acme.manager.HTTPHandler(redirect)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Authorities ask port 80; a mapped port shows in the host's name, which
+		// the manager compares whole.
+		if host, _, err := net.SplitHostPort(r.Host); err == nil {
+			r.Host = host
+		}
+		inner.ServeHTTP(w, r)
+	})
 }
 
 // Reload reads the files again. With ACME it does nothing. When they cannot be
