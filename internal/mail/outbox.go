@@ -48,7 +48,7 @@ func (o *Outbox) Server() *Server { return o.server }
 // errs.Unavailable (code no_mail).
 func (o *Outbox) Queue(ctx context.Context, tx jobs.Transaction, org store.OrgID, m Message) error {
 	if !o.Configured() {
-		return errs.New(errs.Unavailable, "no_mail", "No mail server is set up.", "Set mail.host and mail.from; docs/guide/mail.md says how.")
+		return errNoMail
 	}
 	if err := m.check(); err != nil {
 		return err

@@ -78,6 +78,9 @@ func (s *Server) dialer(recorder ledger.Recorder) (*outbound.Dialer, error) {
 // Via returns a [Sender] that records what it does with recorder.
 func (s *Server) Via(recorder ledger.Recorder) Sender { return via{s, recorder} }
 
+// errNoMail says that there is no server to send by.
+var errNoMail = errs.New(errs.Unavailable, "no_mail", "No mail server is set up.", "Set mail.host and mail.from; docs/guide/mail.md says how.")
+
 type via struct {
 	server   *Server
 	recorder ledger.Recorder
@@ -86,6 +89,9 @@ type via struct {
 func (v via) Configured() bool { return v.server.Configured() }
 
 func (v via) Send(ctx context.Context, m Message) error {
+	if !v.server.Configured() {
+		return errNoMail
+	}
 	if err := m.check(); err != nil {
 		return err
 	}
@@ -144,7 +150,7 @@ func (s *Server) compose(m Message) (*gomail.Msg, error) {
 // talk opens a connection, does what is asked on it and closes it.
 func (s *Server) talk(ctx context.Context, recorder ledger.Recorder, do func(*gomail.Client, *smtp.Client) error) error {
 	if !s.Configured() {
-		return errs.New(errs.Unavailable, "no_mail", "No mail server is set up.", "Set mail.host and mail.from; docs/guide/mail.md says how.")
+		return errNoMail
 	}
 	dialer, err := s.dialer(recorder)
 	if err != nil {
