@@ -21,17 +21,19 @@ type commands struct {
 	LogLevel  string `help:"debug, info, warn or error (METALENS_LOG_LEVEL)." placeholder:"LEVEL" group:"Settings"`
 	LogFormat string `help:"text or json (METALENS_LOG_FORMAT)." placeholder:"FORMAT" group:"Settings"`
 
-	Demo    demoCommand    `cmd:"" help:"Show MetaLens on a sample company: a fake Metabase, scanned, with its pages opened. Prints address and login."`
-	Init    initCommand    `cmd:"" help:"Write a .env file for the address and key of a Metabase, and keep git from taking it."`
-	Scan    scanCommand    `cmd:"" help:"Read a Metabase, or an export of one, and report what is in it and what to fix."`
-	Serve   serveCommand   `cmd:"" help:"Serve the pages: connections, scans, findings, catalog."`
-	Doctor  doctorCommand  `cmd:"" help:"Look for what is wrong with this installation and say how to mend it."`
-	Setting configCommand  `cmd:"" name:"config" help:"Look at the settings."`
-	User    userCommand    `cmd:"" help:"Look after accounts."`
-	SQL     sqlCommand     `cmd:"" name:"sql" help:"Read SQL without a Metabase: what it uses and yields, and its normal form."`
-	Impact  impactCommand  `cmd:"" help:"Say what the change of a table, a column or a piece of content breaks: by name, by a migration, or by two dbt manifests."`
-	Diff    diffCommand    `cmd:"" help:"Say what differs between two scans, reports or export folders."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Demo     demoCommand     `cmd:"" help:"Show MetaLens on a sample company: a fake Metabase, scanned, with its pages opened. Prints address and login."`
+	Init     initCommand     `cmd:"" help:"Write a .env file for the address and key of a Metabase, and keep git from taking it."`
+	Scan     scanCommand     `cmd:"" help:"Read a Metabase, or an export of one, and report what is in it and what to fix."`
+	Serve    serveCommand    `cmd:"" help:"Serve the pages: connections, scans, findings, catalog."`
+	Doctor   doctorCommand   `cmd:"" help:"Look for what is wrong with this installation and say how to mend it."`
+	Setting  configCommand   `cmd:"" name:"config" help:"Look at the settings."`
+	User     userCommand     `cmd:"" help:"Look after accounts."`
+	Operator operatorCommand `cmd:"" help:"Look after accounts of the operator console."`
+	Keys     keysCommand     `cmd:"" help:"Look after the keys that seal stored data."`
+	SQL      sqlCommand      `cmd:"" name:"sql" help:"Read SQL without a Metabase: what it uses and yields, and its normal form."`
+	Impact   impactCommand   `cmd:"" help:"Say what the change of a table, a column or a piece of content breaks: by name, by a migration, or by two dbt manifests."`
+	Diff     diffCommand     `cmd:"" help:"Say what differs between two scans, reports or export folders."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
 // invocation is what a command runs with.
@@ -182,7 +184,13 @@ func (c serveCommand) Run(ctx context.Context, i *invocation) error {
 	if err != nil {
 		return err
 	}
-	return app.Serve(ctx, i.env, loaded)
+	env := i.env
+	if env.Reload == nil {
+		reload, stop := hangups()
+		defer stop()
+		env.Reload = reload
+	}
+	return app.Serve(ctx, env, loaded)
 }
 
 type demoCommand struct {
@@ -196,7 +204,10 @@ func (c demoCommand) Run(ctx context.Context, i *invocation) error {
 }
 
 type doctorCommand struct {
-	Offline bool `help:"Do not ask any Metabase."`
+	Offline      bool     `help:"Do not ask any Metabase."`
+	VerifyLedger bool     `help:"Only verify the chains of the audit log and the egress ledger; works beside a server."`
+	Anchors      []string `help:"With --verify-ledger: file of anchored checkpoints, as MetaLens, syslog or mail keep them. May be repeated." placeholder:"FILE" type:"path" sep:"none"`
+	JSON         bool     `name:"json" help:"With --verify-ledger: print the result as JSON."`
 }
 
 // Run examines the installation.
@@ -205,11 +216,19 @@ func (c doctorCommand) Run(ctx context.Context, i *invocation) error {
 	if err != nil {
 		return err
 	}
+	if c.VerifyLedger {
+		return app.VerifyLedger(ctx, i.env, loaded, app.VerifyOptions{Anchors: c.Anchors, JSON: c.JSON})
+	}
+	if c.JSON || len(c.Anchors) > 0 {
+		return errs.New(errs.Invalid, "usage", "--json and --anchors belong to --verify-ledger.", "")
+	}
 	return app.Doctor(ctx, i.env, loaded, c.Offline)
 }
 
 type userCommand struct {
-	Reset userResetCommand `cmd:"" help:"Give an account a new password, for whoever forgot it. Ends its logins."`
+	Reset  userResetCommand  `cmd:"" help:"Give an account a new password, for whoever forgot it. Ends its logins."`
+	Tokens userTokensCommand `cmd:"" help:"List and revoke access tokens."`
+	Unlink userUnlinkCommand `cmd:"" help:"Untie an account from the identity provider of single sign-on."`
 }
 
 type userResetCommand struct {

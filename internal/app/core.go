@@ -13,6 +13,8 @@ import (
 	"github.com/metalens/metalens/internal/datadir"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/keys"
+	"github.com/metalens/metalens/internal/ledger"
+	"github.com/metalens/metalens/internal/operator"
 	"github.com/metalens/metalens/internal/outbound"
 	"github.com/metalens/metalens/internal/store"
 )
@@ -28,6 +30,8 @@ type core struct {
 	store       *store.Store
 	connections *connection.Service
 	keys        *keys.Keyset
+	keySource   *keys.Source
+	live        *operator.Live // what the operator changed while it runs
 }
 
 // coreOptions say who opens the core and under which outbound policy.
@@ -50,7 +54,9 @@ func quietly(loaded *config.Loaded) config.Config {
 
 // open locks the data directory, opens keys and store and builds the services.
 func open(ctx context.Context, env Env, cfg config.Config, o coreOptions) (c *core, err error) {
-	c = &core{env: env, config: cfg, log: env.logger(cfg.Log)}
+	log, level := env.leveled(cfg.Log)
+	c = &core{env: env, config: cfg, log: log, live: operator.NewLive(level)}
+	o.policy = c.stoppable(o.policy)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Close())
@@ -63,7 +69,7 @@ func open(ctx context.Context, env Env, cfg config.Config, o coreOptions) (c *co
 	if o.reads {
 		switch err := c.openStore(ctx, true); {
 		case err == nil:
-			return c.withServices(o), nil
+			return c.withServices(o), c.live.Load(ctx, c.store)
 		case errs.CodeOf(err) != "schema_older" && errs.CodeOf(err) != "tombstones_pending":
 			return c, err
 		}
@@ -76,18 +82,18 @@ func open(ctx context.Context, env Env, cfg config.Config, o coreOptions) (c *co
 	if err := c.openStore(ctx, false); err != nil {
 		return c, err
 	}
-	return c.withServices(o), nil
+	return c.withServices(o), c.live.Load(ctx, c.store)
 }
 
 func (c *core) openStore(ctx context.Context, readOnly bool) error {
-	keyset, err := openKeys(c.config, c.dir)
-	if err != nil {
+	if err := c.loadKeys(ctx); err != nil {
 		return err
 	}
-	c.keys = keyset
+	var err error
 	c.store, err = store.Open(ctx, store.Config{
-		Dir: c.dir.Path(), DatabaseURL: c.config.DatabaseURL, AdminURL: c.config.AdminDatabaseURL, Keys: keyset, ReadOnly: readOnly, Now: c.env.Now, Logger: c.log,
+		Dir: c.dir.Path(), DatabaseURL: c.config.DatabaseURL, AdminURL: c.config.AdminDatabaseURL, Keys: c.keys, ReloadKeys: c.keySource.Reload(ctx), ReadOnly: readOnly, Now: c.env.Now, Logger: c.log,
 		Tombstones: c.config.Retention.Tombstones, ErasureKeys: c.config.Retention.ErasureKeys,
+		Payloads: ledger.PayloadMode(c.config.Ledger.Payloads), PayloadAge: time.Duration(c.config.Ledger.PayloadDays) * 24 * time.Hour,
 	})
 	return err
 }
@@ -114,21 +120,15 @@ func (c *core) Close() error {
 	return err
 }
 
-// openKeys finds the master key: a descriptor, a file the service manager hands
-// over, or the key file of single-user mode, which is made on first use.
-func openKeys(cfg config.Config, dir *datadir.Dir) (*keys.Keyset, error) {
-	switch {
-	case cfg.MasterKeyFD != 0:
-		return keys.FromDescriptor(uintptr(cfg.MasterKeyFD))
-	case cfg.MasterKeyFile != "":
-		return keys.FromCredential(cfg.MasterKeyFile)
-	}
-	return keys.OpenOrCreateFile(dir.KeyFile(), dir.Database())
-}
-
 // opener opens readers under the operator's policy and limits.
 func opener(env Env, cfg config.Config, policy outbound.Policy, log *slog.Logger) connection.Opener {
 	return connection.Opener{Policy: policy, Timeout: cfg.Metabase.Timeout, Concurrency: cfg.Scan.Concurrency, Now: env.Now, Pause: env.Pause, Logger: log}
+}
+
+// stoppable adds what operators stop to a policy.
+func (c *core) stoppable(p outbound.Policy) outbound.Policy {
+	p.Stopped = c.live.Stopped
+	return p
 }
 
 // ownPolicy is the outbound policy of commands that a person runs: whoever

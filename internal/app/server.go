@@ -9,12 +9,18 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/metalens/metalens/internal/auth"
 	"github.com/metalens/metalens/internal/config"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/jobs"
+	"github.com/metalens/metalens/internal/mail"
+	"github.com/metalens/metalens/internal/members"
+	"github.com/metalens/metalens/internal/metrics"
+	"github.com/metalens/metalens/internal/outbound"
 	"github.com/metalens/metalens/internal/scanservice"
 	"github.com/metalens/metalens/internal/sqllineage"
 	"github.com/metalens/metalens/internal/web"
@@ -34,6 +40,13 @@ type server struct {
 	library  *library
 	content  *contentPages
 	sample   *sample
+	outbox   *mail.Outbox
+	demo     bool // on this machine only: no second factor is asked for
+
+	own       *outbound.Listeners // everything this process listens on
+	transport transport
+	console   console
+	figures   *metrics.Set // nil while the console is closed
 }
 
 // Serve opens the data directory and answers pages and works on jobs until ctx
@@ -53,12 +66,19 @@ func Serve(ctx context.Context, env Env, loaded *config.Loaded) error {
 // shut releases what is not the listener and not the runner's.
 func (s *server) shut() error {
 	s.library.close()
+	s.closeConsole()
+	if s.transport.challenge != nil {
+		_ = s.transport.challenge.Close() // closed twice when it was served
+	}
 	return errors.Join(s.sample.close(), s.Close())
 }
 
 // newServer wires everything; nothing runs yet.
 func newServer(ctx context.Context, env Env, cfg config.Config, command string) (s *server, err error) {
-	s = &server{}
+	s = &server{own: &outbound.Listeners{}}
+	if err := cfg.CheckTransport(); err != nil {
+		return nil, err
+	}
 	var lc net.ListenConfig
 	if s.listener, err = lc.Listen(ctx, "tcp", cfg.Server.Listen); err != nil {
 		return nil, errs.Wrap(err, errs.Invalid, "listen", "MetaLens cannot listen on "+cfg.Server.Listen+".",
@@ -70,10 +90,17 @@ func newServer(ctx context.Context, env Env, cfg config.Config, command string) 
 			s = nil
 		}
 	}()
-	policy := servePolicy(cfg, listenerAddr(s.listener))
+	s.own.AddListener(s.listener)
+	s.demo = command == "demo" && listenerAddr(s.listener).Addr().IsLoopback()
+	policy := servePolicy(cfg, listenerAddr(s.listener), s.own)
 	if s.core, err = open(ctx, env, cfg, coreOptions{command: command, policy: policy}); err != nil {
 		return s, err
 	}
+	if err = s.openTransport(ctx); err != nil {
+		return s, err
+	}
+	cfg = s.config // with the address that the certificate gives
+	policy = s.stoppable(policy)
 	if err = s.abandon(ctx); err != nil {
 		return s, err
 	}
@@ -86,12 +113,21 @@ func newServer(ctx context.Context, env Env, cfg config.Config, command string) 
 	if s.scans, err = scanservice.New(scans); err != nil {
 		return s, err
 	}
+	letters, err := mailServer(env, cfg, policy)
+	if err != nil {
+		return s, err
+	}
+	s.outbox = mail.NewOutbox(letters, s.store, queue)
 	s.library = newLibrary(ctx, s.store, sqllineage.New(), s.log)
 	s.content = newContentPages(s.library)
 	keep := retention{s.store, env.Now, s.log}
+	keeper, err := newLedgerKeeper(env, cfg, s.store, s.outbox, policy, s.log)
+	if err != nil {
+		return s, err
+	}
 	s.runner, err = jobs.New(jobs.Config{
-		Store: s.store, Handlers: append(s.warming(s.scans.Handlers()), keep.handler()), Periodic: append(s.scans.Periodic(), keep.periodic()),
-		Now: env.Now, Logger: s.log,
+		Store: s.store, Handlers: slices.Concat(s.warming(s.scans.Handlers()), keeper.handlers(), []jobs.Handler{keep.handler(), keyRotation(s.store), s.outbox.Handler()}),
+		Periodic: slices.Concat(s.scans.Periodic(), keeper.periodic(), []jobs.Periodic{keep.periodic(), keyRotations()}), Now: env.Now, Logger: s.log,
 	})
 	if err != nil {
 		return s, err
@@ -99,26 +135,35 @@ func newServer(ctx context.Context, env Env, cfg config.Config, command string) 
 	if policy.AllowLoopback {
 		s.sample = &sample{connections: s.connections, now: env.Now}
 	}
-	err = s.pages(cfg) //nolint:contextcheck // pages get a context with each request
-	return s, err
+	if err = s.pages(cfg); err != nil { //nolint:contextcheck // pages get a context with each request
+		return s, err
+	}
+	return s, s.openConsole(ctx, queue)
 }
 
 // pages builds the account service and the handler of all pages.
 func (s *server) pages(cfg config.Config) error {
-	secure := false
-	hosts := []string{}
-	if cfg.Server.PublicURL != "" {
-		u, err := url.Parse(cfg.Server.PublicURL)
-		if err != nil {
-			return fmt.Errorf("public address: %w", err)
-		}
-		secure = u.Scheme == "https"
-		hosts = append(hosts, u.Host)
-	}
+	secure, hosts := s.transport.secure, s.transport.sites
 	var err error
 	s.auth, err = auth.New(auth.Config{
-		Users: users{s.store}, Sessions: sessions{s.store.Sessions(), s.store}, Audit: auditor{s.store}, Secure: secure, Now: s.env.Now, Logger: s.log,
+		Users: users{s.store}, Sessions: sessions{s.store.Sessions(), s.store}, Factors: factors{s.store}, Counters: counters{s.store}, Audit: auditor{s.store},
+		MFAOptional: s.demo, PublicURL: cfg.Server.PublicURL, Secure: secure, Now: s.env.Now, Logger: s.log,
 	})
+	if err != nil {
+		return err
+	}
+	people, err := members.New(members.Config{
+		Store: s.store, Accounts: s.auth, Post: s.outbox, PublicURL: cfg.Server.PublicURL,
+		Many: cfg.Server.Organizations == config.ManyOrganizations, Now: s.env.Now, Logger: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	signOn, err := newSSO(s.env, cfg, s.store, servePolicy(cfg, listenerAddr(s.listener), s.own), s.url(), s.log)
+	if err != nil {
+		return err
+	}
+	tokens, err := newTokens(s.core, s.secondFactor)
 	if err != nil {
 		return err
 	}
@@ -128,7 +173,10 @@ func (s *server) pages(cfg config.Config) error {
 		Auth: s.auth, Connections: connectionPages{s.connections}, Scans: scans, Changes: scans,
 		Findings: findingPages{s.store, s.library, s.env.Now}, Checks: newCheckPages(), Overview: overviewPages{scans}, Status: scans,
 		Library: s.library, History: history, Search: history, Duplicates: s.content, Metrics: s.content, Ledger: ledgerPages{s.store, s.library},
-		Ready: s.store.Ping, Hosts: hosts, Loopback: true, Secure: secure, TrustedProxies: cfg.Server.TrustedProxies,
+		Members: people, Mail: mailPages{s.outbox, cfg.Mail, cfg.Server.PublicURL},
+		Posture: securityPages{s}, SecurityContact: cfg.Security.Contact,
+		SignOn: signOn, Tokens: tokens,
+		Ready: s.store.Ping, Notice: s.certificateNotice, Hosts: hosts, Loopback: true, Secure: secure, TrustedProxies: cfg.Server.TrustedProxies, OnlyProxies: cfg.Server.BehindProxy,
 		Now: s.env.Now, Logger: s.log,
 	}
 	if s.sample != nil {
@@ -160,6 +208,13 @@ func (s *server) warming(handlers []jobs.Handler) []jobs.Handler {
 // url is where a person on this machine opens the pages.
 func (s *server) url() string {
 	addr := listenerAddr(s.listener)
+	if s.transport.tls != nil {
+		host := "localhost"
+		if len(s.transport.sites) > 0 {
+			return "https://" + s.transport.sites[0]
+		}
+		return "https://" + hostPort(host, addr.Port(), 443)
+	}
 	if addr.Addr().IsUnspecified() {
 		return fmt.Sprintf("http://localhost:%d", addr.Port())
 	}
@@ -171,9 +226,18 @@ func (s *server) greet(ctx context.Context) error {
 	s.env.Say("MetaLens serves %s", s.url())
 	if public := s.config.Server.PublicURL; public != "" {
 		s.env.Say("  people use %s", public)
-	} else if addr := listenerAddr(s.listener).Addr(); !addr.IsLoopback() {
-		s.env.Say("  It listens beyond this machine without TLS, and answers only requests for localhost.")
-		s.env.Say("  Put a reverse proxy with TLS in front and name its address with --public-url.")
+	}
+	if t := s.transport.tls; t != nil {
+		st := t.Status()
+		switch {
+		case st.NotAfter.IsZero():
+			s.env.Say("  TLS 1.3, with a certificate for %s from %s", strings.Join(st.Names, ", "), s.config.ACME.Directory)
+		default:
+			s.env.Say("  TLS 1.3, with a certificate for %s until %s", strings.Join(st.Names, ", "), st.NotAfter.UTC().Format(time.DateOnly))
+		}
+		if warning := st.Warning(s.env.Now()); warning != "" {
+			s.env.Say("  warning: %s", warning)
+		}
 	}
 	needs, err := s.auth.NeedsSetup(ctx)
 	if err != nil {
@@ -181,6 +245,9 @@ func (s *server) greet(ctx context.Context) error {
 	}
 	if needs {
 		s.env.Say("  First run: open %s/setup?token=%s to make the owner's account", s.url(), url.QueryEscape(s.auth.SetupToken()))
+	}
+	if at := s.consoleURL(); at != "" {
+		s.env.Say("  Operator console: %s", at)
 	}
 	s.env.Say("  Data: %s", s.dir.Path())
 	return nil
@@ -198,7 +265,20 @@ func (s *server) run(ctx context.Context) error {
 	if s.env.Serving != nil {
 		s.env.Serving(s.url())
 	}
-	err := web.Serve(ctx, s.listener, s.handler, web.ServeOptions{})
+	kept, end := context.WithCancel(context.WithoutCancel(ctx)) // challenges are answered while requests are drained
+	wait := s.keepTransport(kept)
+	o := web.ServeOptions{PerAddress: s.config.Server.PerAddress, Uncounted: s.config.Server.TrustedProxies, Logger: s.log}
+	if s.transport.tls != nil {
+		o.TLS = s.transport.tls.TLSConfig()
+	}
+	follow, stopFollowing := context.WithCancel(context.WithoutCancel(ctx))
+	go s.live.Follow(follow, s.store, s.log)
+	consoleEnd := s.serveConsole(ctx)
+	err := web.Serve(ctx, s.listener, s.handler, o)
+	err = errors.Join(err, consoleEnd())
+	stopFollowing()
+	end()
+	wait()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait)
 	defer cancel()
 	return errors.Join(err, s.runner.Stop(stop), s.shut())

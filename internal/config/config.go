@@ -23,6 +23,7 @@ type Config struct {
 	MasterKeyFile    string       // key the service manager hands over; empty = a key file in the data directory (single-user mode)
 	MasterKeyFD      int          // inherited descriptor to read it from; 0 = none
 
+	Keys      KeyRules
 	Metabase  Metabase
 	Server    Server
 	TLS       TLS

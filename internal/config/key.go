@@ -33,6 +33,7 @@ func Keys() []Key {
 		generalKeys(),
 		tlsKeys(),
 		membersKeys(),
+		keyKeys(),
 		mailKeys(),
 		oidcKeys(),
 		operatorKeys(),

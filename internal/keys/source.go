@@ -45,6 +45,9 @@ func OpenFile(path, database string) (*Keyset, error) {
 	if err := checkOwn(dirInfo, dir, 0o022, "700"); err != nil {
 		return nil, err
 	}
+	if err := checkPlace(path); err != nil {
+		return nil, err
+	}
 	return read(f)
 }
 
@@ -68,6 +71,48 @@ func OpenOrCreateFile(path, database string) (*Keyset, error) {
 	return OpenFile(path, database)
 }
 
+// ReplaceFile puts other keys into a key file in one step, durably, and
+// overwrites what stood there before.
+func ReplaceFile(path string, set *Keyset) error {
+	before, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+		return fileError(err, path)
+	}
+	if before != nil {
+		defer func() { _ = before.Close() }()
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".key-*") // mode 0600
+	if err != nil {
+		return fileError(err, path)
+	}
+	defer func() { _ = os.Remove(tmp.Name()) }()
+	_, err = tmp.WriteString(set.Text().Expose())
+	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
+		return fileError(err, path)
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return fileError(err, path)
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return fileError(err, path)
+	}
+	if err := errors.Join(dir.Sync(), dir.Close()); err != nil {
+		return fileError(err, path)
+	}
+	if before == nil {
+		return nil
+	}
+	info, err := before.Stat()
+	if err == nil {
+		_, err = before.WriteAt(make([]byte, info.Size()), 0)
+	}
+	if err := errors.Join(err, before.Sync()); err != nil {
+		return fmt.Errorf("overwrite the old key file: %w", err)
+	}
+	return nil
+}
+
 // writeNew puts the whole file in place in one step and never over another.
 func writeNew(path string, text secret.Value) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".key-*") // mode 0600
@@ -89,7 +134,7 @@ func writeNew(path string, text secret.Value) error {
 // (systemd LoadCredential). Root or the running user must own it, and others
 // must not be able to read it.
 func FromCredential(path string) (*Keyset, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, fileError(err, path)
 	}
@@ -103,6 +148,12 @@ func FromCredential(path string) (*Keyset, error) {
 	}
 	if uid, ok := owner(info); ok && uid != 0 && uid != os.Geteuid() {
 		return nil, notOurs(path)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, badKeys("it is not a regular file")
+	}
+	if err := checkPlace(path); err != nil {
+		return nil, err
 	}
 	return read(f)
 }
@@ -168,6 +219,12 @@ func owner(info fs.FileInfo) (uid int, ok bool) {
 		return 0, false
 	}
 	return int(st.Uid), true
+}
+
+// ownGroup reports that a file's group is the running user's own.
+func ownGroup(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Gid) == os.Getegid()
 }
 
 func tooOpen(path, want string) error {
