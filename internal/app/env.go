@@ -41,6 +41,8 @@ type Env struct {
 	Pause func(ctx context.Context, d time.Duration) error
 	// Serving is told the address once pages are answered; nil = nobody asks.
 	Serving func(address string)
+	// Reload asks a server to read its certificate again; nil = nobody asks.
+	Reload <-chan struct{}
 }
 
 // Say prints a line for people.
@@ -65,15 +67,22 @@ func (e Env) color(tty bool) bool {
 
 // logger writes to standard error as the settings say.
 func (e Env) logger(c config.Log) *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		level = slog.LevelInfo
+	log, _ := e.leveled(c)
+	return log
+}
+
+// leveled is logger with the level, which may be changed while it is used.
+func (e Env) leveled(c config.Log) (*slog.Logger, *slog.LevelVar) {
+	level := &slog.LevelVar{}
+	var configured slog.Level
+	if err := configured.UnmarshalText([]byte(c.Level)); err == nil {
+		level.Set(configured)
 	}
 	options := &slog.HandlerOptions{Level: level}
 	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(e.Stderr, options))
+		return slog.New(slog.NewJSONHandler(e.Stderr, options)), level
 	}
-	return slog.New(slog.NewTextHandler(e.Stderr, options))
+	return slog.New(slog.NewTextHandler(e.Stderr, options)), level
 }
 
 // Exit codes of the program.

@@ -106,7 +106,7 @@ func (s *server) openACME(cfg config.ACME) (*tlsserver.ACME, error) {
 		}
 	}
 	way, err := outbound.NewTransport(outbound.Config{
-		Purpose: ledger.PurposeACME, Policy: operatorPolicy(s.config, s.own), Recorder: s.systemRecorder(),
+		Purpose: ledger.PurposeACME, Policy: s.stoppable(operatorPolicy(s.config, s.own)), Recorder: s.systemRecorder(),
 		RootCAs: roots, MinTLS12: true, Now: s.env.Now, // authorities are no Metabase: several large ones speak 1.2 only
 	})
 	if err != nil {

@@ -33,3 +33,6 @@ func (l *Loaded) Show(name string) string {
 	}
 	return k.show(&l.Config)
 }
+
+// ShowIn returns a key's value of a configuration as people may see it.
+func (k Key) ShowIn(c *Config) string { return k.show(c) }

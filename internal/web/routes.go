@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/impact"
@@ -19,6 +20,7 @@ import (
 	"github.com/metalens/metalens/internal/web/overview"
 	"github.com/metalens/metalens/internal/web/page"
 	"github.com/metalens/metalens/internal/web/scans"
+	"github.com/metalens/metalens/internal/web/security"
 	"github.com/metalens/metalens/internal/web/setup"
 )
 
@@ -44,10 +46,15 @@ func routes(cfg Config) []route {
 	change := impactview.New(cfg.Library)
 	copies := duplicates.New(cfg.Duplicates)
 	figures := metrics.New(cfg.Metrics)
+	stated := security.New(cfg.Posture)
 	graph := lineageview.New(cfg.Library, cfg.Search)
-	return []route{
+	return slices.Concat(accountRoutes(me), settingsRoutes(cfg), signOnRoutes(cfg), []route{
 		{"GET /{$}", page.Public, first.Home},
 		{"POST /theme", page.Public, theme(cfg.Secure)},
+		{"GET /.well-known/security.txt", page.Public, securityTxt(cfg)},
+		{"GET /security", page.Viewer, stated.Show},
+		{"GET /security.json", page.Viewer, stated.JSON},
+		{"GET /security.md", page.Viewer, stated.Markdown},
 
 		{"GET /setup", page.Public, first.Owner},
 		{"POST /setup", page.Public, first.CreateOwner},
@@ -56,22 +63,14 @@ func routes(cfg Config) []route {
 		{"POST /setup/sample", page.Admin, first.UseSample},
 		{"GET /setup/scan/{conn}/{scan}", page.Viewer, first.Scan},
 
-		{"GET /login", page.Public, me.LoginForm},
-		{"POST /login", page.Public, me.Login},
-		{"POST /logout", page.Public, me.Logout},
-		{"GET /account", page.Viewer, me.Show},
-		{"POST /account/password", page.Viewer, me.ChangePassword},
-		{"POST /account/sessions/revoke-others", page.Viewer, me.RevokeOthers},
-		{"POST /account/sessions/{session}/revoke", page.Viewer, me.Revoke},
-
 		{"GET /connections", page.Viewer, conns.List},
 		{"GET /connections/new", page.Admin, conns.Create},
 		{"POST /connections", page.Admin, conns.Insert},
 		{"POST /connections/test", page.Admin, conns.Test},
 		{"GET /connections/{conn}", page.Admin, conns.Edit},
 		{"POST /connections/{conn}", page.Admin, conns.Update},
-		{"GET /connections/{conn}/delete", page.Admin, conns.ConfirmDelete},
-		{"POST /connections/{conn}/delete", page.Admin, conns.Delete},
+		{"GET /connections/{conn}/delete", page.Admin | page.Fresh, conns.ConfirmDelete},
+		{"POST /connections/{conn}/delete", page.Admin | page.Fresh, conns.Delete},
 
 		{"GET /c/{conn}", page.Viewer, home.Show},
 		{"GET /c/{conn}/findings", page.Viewer, found.List},
@@ -107,7 +106,7 @@ func routes(cfg Config) []route {
 		{"POST /c/{conn}/scans/{scan}/cancel", page.Editor, scan.Cancel},
 		{"GET /c/{conn}/scans/{scan}/events", page.Viewer, scan.Events},
 		{"GET /c/{conn}/egress", page.Viewer, ledger.List},
-	}
+	})
 }
 
 // copiesOf implements [browse.Copies] over the duplicates page's service.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/metalens/metalens/internal/auth"
+	"github.com/metalens/metalens/internal/store"
 	"github.com/metalens/metalens/internal/web/assets"
 	"github.com/metalens/metalens/internal/web/browse"
 	"github.com/metalens/metalens/internal/web/connections"
@@ -24,7 +25,11 @@ import (
 	"github.com/metalens/metalens/internal/web/overview"
 	"github.com/metalens/metalens/internal/web/page"
 	"github.com/metalens/metalens/internal/web/scans"
+	"github.com/metalens/metalens/internal/web/security"
+	"github.com/metalens/metalens/internal/web/settings"
 	"github.com/metalens/metalens/internal/web/setup"
+	"github.com/metalens/metalens/internal/web/signin"
+	"github.com/metalens/metalens/internal/web/tokens"
 )
 
 // Config is what the pages need. Fields are required unless they say otherwise.
@@ -43,8 +48,16 @@ type Config struct {
 	Duplicates  duplicates.Service
 	Metrics     metrics.Service
 	Ledger      egress.Ledger
-	Sample      setup.Sample // nil: the sample company is not offered
+	Members     settings.Members // nil: no settings, one person
+	Mail        settings.Mail    // needed with Members
+	Posture     security.Service
+	SignOn      signin.Service // nil: no single sign-on
+	Tokens      tokens.Service // nil: no access tokens
+	Sample      setup.Sample   // nil: the sample company is not offered
 
+	// SecurityContact takes reports about this deployment (mailto: or https:), for
+	// security.txt; empty: the makers of MetaLens do.
+	SecurityContact string
 	// Ready answers the readiness probe; nil is always ready.
 	Ready func(context.Context) error
 	// Hosts are the host names (with a port where it is not the scheme's own)
@@ -58,6 +71,12 @@ type Config struct {
 	Secure bool
 	// TrustedProxies may state the caller's address in X-Forwarded-For.
 	TrustedProxies []netip.Prefix
+	// OnlyProxies answers trusted proxies and loopback only: TLS is taken off by
+	// a proxy, so nobody else may come in plain text. Probes are answered to all.
+	OnlyProxies bool
+	// Notice is a line for the readiness page about what needs attention soon, or
+	// an error about what keeps browsers out; nil = none.
+	Notice func() (string, error)
 
 	Now    func() time.Time // nil = time.Now
 	Logger *slog.Logger     // nil = none
@@ -94,6 +113,10 @@ func (c *Config) validate() error {
 		return missing("Metrics")
 	case c.Ledger == nil:
 		return missing("Ledger")
+	case c.Posture == nil:
+		return missing("Posture")
+	case c.Members != nil && c.Mail == nil:
+		return missing("Mail")
 	case !c.Loopback && len(c.Hosts) == 0:
 		return errors.New("web: Config.Hosts is empty and Loopback is off: no request could be answered")
 	}
@@ -102,6 +125,9 @@ func (c *Config) validate() error {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Notice == nil {
+		c.Notice = func() (string, error) { return "", nil }
 	}
 	if c.Ready == nil {
 		c.Ready = func(context.Context) error { return nil }
@@ -118,12 +144,18 @@ func New(cfg Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	var organizations func(context.Context) ([]store.Organization, error)
+	if cfg.Members != nil {
+		organizations = cfg.Members.Mine
+	}
 	site := page.NewSite(page.Config{
-		Auth: cfg.Auth, Connections: cfg.Connections, Status: cfg.Status, Assets: files,
+		Organizations: organizations,
+		Auth:          cfg.Auth, Connections: cfg.Connections, Status: cfg.Status, Assets: files,
 		Now: cfg.Now, Logger: cfg.Logger, Secure: cfg.Secure,
 		ClientAddr: func(r *http.Request) netip.Addr { return clientAddr(r, cfg.TrustedProxies) },
 	})
 	mux := http.NewServeMux()
+	site.Forms(patterns(routes(cfg)))
 	for _, r := range routes(cfg) {
 		mux.Handle(r.Pattern, site.Handler(r.Access, r.Func))
 	}

@@ -47,6 +47,14 @@ type Backend struct {
 	Sessions *Sessions
 	Clock    func() time.Time
 
+	// Strict asks owners and admins for a second factor, as every installation
+	// but the demo does. It counts when Auth is called, as do Audit, Mailer and
+	// PublicURL.
+	Strict    bool
+	Audit     auth.Auditor
+	Mailer    auth.Mailer
+	PublicURL string
+
 	// Report is what connection tests answer, unless Probe is set.
 	Report connections.Report
 	Probe  func(connections.Draft) (connections.Report, error)
@@ -94,10 +102,12 @@ func New() *Backend {
 	return b
 }
 
-// Auth returns an account service with cheap hashing.
+// Auth returns an account service with cheap hashing. Owners and admins may work
+// without a second factor, as in the demo, unless Strict is set.
 func (b *Backend) Auth(secure bool) (*auth.Service, error) {
 	return auth.New(auth.Config{
-		Users: b.Users, Sessions: b.Sessions, Secure: secure, Now: b.Clock,
+		Users: b.Users, Sessions: b.Sessions, Factors: b.Users, Counters: b.Users, Audit: b.Audit, Mailer: b.Mailer,
+		MFAOptional: !b.Strict, PublicURL: b.PublicURL, Secure: secure, Now: b.Clock,
 		Hash: auth.HashParams{MemoryKiB: 64, Time: 1, Threads: 1},
 	})
 }
@@ -106,7 +116,7 @@ func (b *Backend) Auth(secure bool) (*auth.Service, error) {
 func (b *Backend) Config(accounts *auth.Service) web.Config {
 	return web.Config{
 		Auth: accounts, Connections: b, Scans: b, Changes: b, Findings: b, Checks: Checks{}, Overview: b, Status: b,
-		Library: b, History: b, Search: b, Duplicates: b, Metrics: b, Ledger: b, Sample: b, Loopback: true, Now: b.Clock,
+		Library: b, History: b, Search: b, Duplicates: b, Metrics: b, Ledger: b, Posture: b, Sample: b, Loopback: true, Now: b.Clock,
 	}
 }
 
