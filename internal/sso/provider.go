@@ -235,6 +235,20 @@ func brief(err error) error {
 	return errors.New(line[:min(len(line), 200)])
 }
 
+// Explain turns a failure of [Provider.Discover] into one for the operator: what
+// the network layer said, or what is wrong with the document.
+func Explain(err error) error {
+	var outer *errs.Error
+	if !errors.As(err, &outer) || outer.Err == nil {
+		return err
+	}
+	var inner *errs.Error
+	if errors.As(outer.Err, &inner) {
+		return inner
+	}
+	return errs.Wrap(err, outer.Kind, outer.Code, outer.Public+" "+outer.Err.Error(), "Compare oidc.issuer with the address that the provider's own discovery document states.")
+}
+
 func (p *Provider) oauth(d *discovered) *oauth2.Config {
 	endpoint := d.provider.Endpoint()
 	// Named, not tried out: a code is good for one try only.

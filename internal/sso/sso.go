@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net/mail"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -61,6 +62,14 @@ func New(cfg Config) (*Service, error) {
 	return &Service{Provider: cfg.Provider, cfg: cfg.OIDC, store: cfg.Store, now: cfg.Now, log: cfg.Logger}, nil
 }
 
+// Name is what people call the provider; empty where there is none.
+func (s *Service) Name() string {
+	if !s.Enabled() {
+		return ""
+	}
+	return s.Provider.Name()
+}
+
 // Enabled reports whether single sign-on is set up.
 func (s *Service) Enabled() bool { return s != nil && s.Provider != nil }
 
@@ -69,6 +78,15 @@ func (s *Service) Settings() config.OIDC {
 	out := s.cfg
 	out.ClientSecret = config.OIDC{}.ClientSecret
 	return out
+}
+
+// Finish is [Provider.Finish], with the reason of a failure in the log.
+func (s *Service) Finish(ctx context.Context, p Pending, query url.Values) (Claims, error) {
+	c, err := s.Provider.Finish(ctx, p, query)
+	if err != nil {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "single sign-on failed", slog.String("code", errs.CodeOf(err)), slog.String("error", err.Error()))
+	}
+	return c, err
 }
 
 // SignIn finds the account that a login at the provider belongs to, ties or

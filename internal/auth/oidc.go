@@ -1,0 +1,28 @@
+package auth
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+)
+
+// keySignOn keeps logins at an identity provider that are on their way.
+const keySignOn = "sign_on"
+
+// KeepSignOn keeps a text in the browser's session while a person is at the
+// identity provider. Only this browser finds it again.
+func (s *Service) KeepSignOn(ctx context.Context, text string) {
+	s.sessions.Put(ctx, keySignOn, text)
+}
+
+// TakeSignOn returns what [Service.KeepSignOn] kept and forgets it.
+func (s *Service) TakeSignOn(ctx context.Context) string {
+	return s.sessions.PopString(ctx, keySignOn)
+}
+
+// ProveElsewhere notes that an identity provider has just asked the person who
+// is logged in again; strong says that it vouches for a second factor.
+func (s *Service) ProveElsewhere(w http.ResponseWriter, r *http.Request, id Identity, addr netip.Addr, strong bool) error {
+	_, err := s.proved(w, r, id, addr, strong, "single sign-on")
+	return err
+}
