@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/metalens/metalens/internal/errs"
+	"github.com/metalens/metalens/internal/store/postgres"
 )
 
 // keepApart finds the places outside the database that deletion needs.
@@ -134,10 +135,19 @@ func (s *Store) Scrub(ctx context.Context) error {
 	return s.vacuum(ctx)
 }
 
-// clearTables hold texts that are not sealed.
-var clearTables = []string{"organizations", "users", "sessions", "memberships", "river_job"}
+// Housekeep is the daily part of Scrub: rows of no organization go, and SQLite's
+// files are compacted. PostgreSQL does its own.
+func (s *Store) Housekeep(ctx context.Context) error {
+	if err := s.sweepOrphans(ctx); err != nil {
+		return err
+	}
+	return s.Compact(ctx)
+}
 
-func (s *Store) vacuum(ctx context.Context) error {
+// clearTables hold texts that are not sealed: names and addresses.
+var clearTables = []string{"organizations", "users"}
+
+func (s *Store) vacuum(ctx context.Context) (err error) {
 	rows, err := s.write.QueryContext(ctx, `SELECT c.relname FROM pg_class c WHERE c.relkind = 'r'
 		AND c.relnamespace = current_schema()::regnamespace AND pg_has_role(session_user, c.relowner, 'USAGE') ORDER BY c.relname`)
 	if err != nil {
@@ -154,16 +164,29 @@ func (s *Store) vacuum(ctx context.Context) error {
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return s.translate(err)
 	}
+	session, err := s.write.Conn(ctx)
+	if err != nil {
+		return s.translate(err)
+	}
+	defer func() { err = errors.Join(err, session.Close()) }()
+	// Whoever works on a table is not made to wait; what is skipped here is
+	// vacuumed by the server's own housekeeping.
+	if _, err := session.ExecContext(ctx, `SET lock_timeout = '3s'`); err != nil {
+		return s.translate(fmt.Errorf("vacuum: %w", err))
+	}
 	for _, name := range tables {
 		how := `VACUUM `
 		if slices.Contains(clearTables, name) {
 			how = `VACUUM FULL `
 		}
-		if _, err := s.write.ExecContext(ctx, how+name); err != nil {
+		if _, err := session.ExecContext(ctx, how+name); err != nil && !postgres.IsBusy(err) {
 			return s.translate(fmt.Errorf("vacuum %s: %w", name, err))
+		} else if err != nil {
+			s.log.WarnContext(ctx, "a table was in use and could not be vacuumed after a deletion", "table", name)
 		}
 	}
-	return nil
+	_, err = session.ExecContext(ctx, `RESET lock_timeout`)
+	return err
 }
 
 // sweepOrphans deletes rows that a transaction wrote for an organization while
