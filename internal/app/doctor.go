@@ -65,6 +65,8 @@ func Doctor(ctx context.Context, env Env, loaded *config.Loaded, offline bool) e
 	x.ok("%s", VersionText())
 	x.settings(loaded)
 	x.tracked(ctx)
+	x.mailServer(ctx, loaded.Config, offline)
+	x.signOn(ctx, loaded.Config, offline)
 	if x.state(ctx, quietly(loaded), offline) && !offline {
 		x.target(ctx, loaded)
 	}

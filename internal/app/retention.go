@@ -8,6 +8,7 @@ import (
 
 	"github.com/metalens/metalens/internal/jobs"
 	"github.com/metalens/metalens/internal/store"
+	"github.com/metalens/metalens/internal/token"
 )
 
 const (
@@ -38,6 +39,12 @@ func (r retention) run(ctx context.Context) error {
 	var orgs []store.Organization
 	err := r.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) (err error) {
 		if orgs, err = tx.Organizations(ctx); err != nil {
+			return err
+		}
+		if _, err := tx.DeleteExpiredLinks(ctx, now); err != nil {
+			return err
+		}
+		if _, err := tx.DeleteExpiredAccessTokens(ctx, now.Add(-token.KeepExpired)); err != nil {
 			return err
 		}
 		_, err = tx.DeleteExpiredSessions(ctx, now)

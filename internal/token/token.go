@@ -37,10 +37,11 @@ const (
 	// usedStep is how exactly the last use is kept: to the hour says enough and
 	// keeps requests from writing each time.
 	usedStep = time.Hour
-	// keepExpired is how long an expired token stays in the list, so that its
-	// owner sees why a script stopped.
-	keepExpired = 30 * 24 * time.Hour
 )
+
+// KeepExpired is how long an expired token stays in the list, so that its owner
+// sees why a script stopped.
+const KeepExpired = 30 * 24 * time.Hour
 
 // Scope describes a scope to people.
 type Scope struct {
@@ -306,15 +307,6 @@ func (s *Service) revoke(ctx context.Context, org store.OrgID, id string, may fu
 		row.OrgID, row.At, row.Action, row.Target = org, s.now().UTC(), "token_revoked", "token:"+id
 		return tx.Audit(ctx, row)
 	})
-}
-
-// Prune forgets tokens that expired a while ago and says how many.
-func (s *Service) Prune(ctx context.Context) (n int, err error) {
-	err = s.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
-		n, err = tx.DeleteExpiredAccessTokens(ctx, s.now().Add(-keepExpired))
-		return err
-	})
-	return n, err
 }
 
 // person wants a member in a browser session: a token makes no tokens.

@@ -198,13 +198,6 @@ func TestTokenOutOfDateOrRevoked(t *testing.T) {
 	if err := w.tokens.Revoke(as(ada), ada, second.ID, home); errs.CodeOf(err) != "no_token" {
 		t.Errorf("revoked twice: %v", err)
 	}
-	if n, err := w.tokens.Prune(t.Context()); n != 0 || err != nil {
-		t.Errorf("pruned %d at once, %v", n, err)
-	}
-	w.Clock.Add(31 * 24 * time.Hour)
-	if n, err := w.tokens.Prune(t.Context()); n != 1 || err != nil {
-		t.Errorf("pruned %d, %v", n, err)
-	}
 }
 
 func TestTokenNeverExceedsItsMember(t *testing.T) {

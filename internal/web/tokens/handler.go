@@ -55,7 +55,7 @@ func (h *Handlers) Create(q *page.Request) error {
 	if err != nil {
 		days = -1
 	}
-	v := formView{Name: q.R.PostFormValue("name"), Days: days, chosen: q.R.PostForm["scope"]}
+	v := formView{Name: q.R.PostFormValue("name"), Days: days, chosen: q.R.Form["scope"]}
 	made, err := h.service.Create(q.Context(), q.Viewer, token.Draft{Name: v.Name, Scopes: v.chosen, Days: days, Address: q.Addr()})
 	if errors.As(err, &v.Errors) {
 		return form(q, http.StatusUnprocessableEntity, v)
