@@ -201,3 +201,44 @@ func (l *load) counts() string {
 	}
 	return text
 }
+
+// TestRotationWaitsForWritersOfTheOldKey: a transaction that began before the
+// new key was published still seals with the old one, and must be waited for.
+func TestRotationWaitsForWritersOfTheOldKey(t *testing.T) {
+	address := cluster.Database(t)
+	w := storetest.NewWorld(t, func(t testing.TB, _ string, cfg store.Config) *store.Store {
+		cfg.DatabaseURL = secret.New(address)
+		return mustOpen(t, cfg)
+	})
+	finished := make(chan error, 1)
+	w.In(func(_ context.Context, tx *store.Tx) error {
+		go func() { finished <- w.Store.RotateDataKey(t.Context(), w.Org, nil) }()
+		for published := false; !published; {
+			err := w.Store.ViewSystem(t.Context(), func(ctx context.Context, tx *store.SystemTx) error {
+				list, err := tx.Rotations(ctx)
+				published = len(list) > 0
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		select {
+		case err := <-finished:
+			t.Errorf("the rotation did not wait: %v", err)
+			finished <- err
+		case <-time.After(200 * time.Millisecond): // long enough for a rotation that does not wait
+		}
+		return tx.SetSetting(t.Context(), "late", "sealed by the old key")
+	})
+	if err := <-finished; err != nil {
+		t.Fatal(err)
+	}
+	if counts := usage(t, w.Store).Data[w.Org]; len(counts) != 1 {
+		t.Errorf("sealed by %v, want one key", counts)
+	}
+	w.In(func(ctx context.Context, tx *store.Tx) error {
+		_, _, err := tx.Setting(ctx, "late")
+		return err
+	})
+}
