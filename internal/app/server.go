@@ -16,6 +16,7 @@ import (
 	"github.com/metalens/metalens/internal/auth"
 	"github.com/metalens/metalens/internal/config"
 	"github.com/metalens/metalens/internal/errs"
+	"github.com/metalens/metalens/internal/grants"
 	"github.com/metalens/metalens/internal/jobs"
 	"github.com/metalens/metalens/internal/mail"
 	"github.com/metalens/metalens/internal/members"
@@ -34,6 +35,7 @@ type server struct {
 	*core
 	listener net.Listener
 	handler  http.Handler
+	web      web.Config // of the handler
 	auth     *auth.Service
 	scans    *scanservice.Service
 	runner   *jobs.Runner
@@ -182,6 +184,8 @@ func (s *server) pages(cfg config.Config) error {
 	if s.sample != nil {
 		pages.Sample = s.sample
 	}
+	pages.Grants = grants.New(grants.Config{Store: s.store})
+	s.web = pages
 	s.handler, err = web.New(pages)
 	return err
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/metalens/metalens/internal/web/duplicates"
 	"github.com/metalens/metalens/internal/web/egress"
 	"github.com/metalens/metalens/internal/web/findings"
+	"github.com/metalens/metalens/internal/web/grants"
 	"github.com/metalens/metalens/internal/web/metrics"
 	"github.com/metalens/metalens/internal/web/overview"
 	"github.com/metalens/metalens/internal/web/page"
@@ -48,6 +49,7 @@ type Config struct {
 	Duplicates  duplicates.Service
 	Metrics     metrics.Service
 	Ledger      egress.Ledger
+	Grants      grants.Service   // nil: members see everything
 	Members     settings.Members // nil: no settings, one person
 	Mail        settings.Mail    // needed with Members
 	Posture     security.Service

@@ -25,6 +25,7 @@ func Sections() []Section {
 	return []Section{
 		{"general", "General", "/settings", store.RoleViewer},
 		{"members", "Members", "/settings/members", store.RoleViewer},
+		{"access", "Access", "/settings/access", store.RoleAdmin},
 		{"tokens", "Access tokens", "/settings/tokens", store.RoleViewer},
 		{"sign-in", "Sign-in", "/settings/sign-in", store.RoleAdmin},
 		{"mail", "Mail", "/settings/mail", store.RoleAdmin},
