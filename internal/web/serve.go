@@ -121,6 +121,9 @@ func unambiguous(next http.Handler) http.Handler {
 			plain(w, http.StatusLengthRequired, "Send the length of the body in Content-Length.")
 			return
 		}
+		if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
+			w.Header().Set("Connection", "close") // an encoding is ignored there, so what follows is anybody's guess
+		}
 		next.ServeHTTP(w, r)
 	})
 }
