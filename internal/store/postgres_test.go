@@ -27,7 +27,7 @@ import (
 var tenantTables = []string{
 	"settings", "connections", "scans", "stages", "stage_stamps", "asset_versions", "usage_records", "connection_facts", "own_reads",
 	"findings", "finding_events", "search_docs", "search_words", "egress_ledger", "audit_log", "lineage_parts", "parse_results",
-	"grants",
+	"grants", "retention_reports",
 }
 
 // filled puts a row of the organization into every tenant table.
@@ -38,7 +38,7 @@ func filled(t *testing.T, w *storetest.World) (fingerprint string, scan store.Sc
 	f := finding.Finding{Check: "USE001", Fingerprint: finding.Fingerprint("USE001", q.Ref(), ""), Severity: finding.Low, Asset: q.Ref(), Message: "m"}
 	var member store.User
 	w.System(func(ctx context.Context, tx *store.SystemTx) (err error) {
-		if member, err = tx.InsertUser(ctx, store.User{Email: string(w.Org) + "@example.com"}); err != nil {
+		if member, err = tx.InsertUser(ctx, store.User{Email: string(w.Conn) + "@example.com"}); err != nil {
 			return err
 		}
 		return tx.SetMembership(ctx, store.Membership{OrgID: w.Org, UserID: member.ID, Role: store.RoleViewer})
@@ -64,6 +64,7 @@ func filled(t *testing.T, w *storetest.World) (fingerprint string, scan store.Sc
 			tx.AddOwnReads(ctx, w.Conn, map[string]int64{"1": 1}),
 			tx.RecordLedger(ctx, []store.LedgerRow{{Count: 1}}),
 			tx.Audit(ctx, store.AuditRow{Action: "x"}),
+			tx.AddRetentionReport(ctx, store.RetentionReport{Cause: "daily"}),
 			tx.FinishScan(ctx, s.ID, store.ScanSucceeded, "", ""))
 	})
 	return f.Fingerprint, scan
@@ -136,7 +137,7 @@ func TestRowLevelSecurity(t *testing.T) {
 			t.Errorf("table %s is not protected", table)
 		}
 	}
-	if len(protected) != len(tenantTables)+2 { // and memberships and access_tokens, of the system role
+	if len(protected) != len(tenantTables)+3 { // and memberships, invitations and access_tokens, of the system role
 		t.Errorf("this test does not know all tables of tenants: %v", protected)
 	}
 
@@ -225,7 +226,7 @@ func TestRowLevelSecurity(t *testing.T) {
 		}
 	})
 	t.Run("the app role sees no accounts", func(t *testing.T) {
-		for _, table := range []string{"users", "sessions", "memberships", "login_throttle", "access_tokens", "sso_identities"} {
+		for _, table := range []string{"users", "sessions", "memberships", "login_throttle", "factors", "recovery_codes", "email_changes", "known_devices", "access_tokens", "sso_identities"} {
 			err := w.Store.InOrg(ctx, a, func(ctx context.Context, tx *store.Tx) error {
 				_, err := tx.SQL().ExecContext(ctx, `SELECT * FROM `+table)
 				return err

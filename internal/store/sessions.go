@@ -10,8 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/metalens/metalens/internal/errs"
 )
 
 // Sessions keeps login sessions for alexedwards/scs (its Store and CtxStore).
@@ -87,8 +85,8 @@ func (s *Sessions) CommitCtx(ctx context.Context, token string, b []byte, expiry
 	}
 	return s.store.InSystem(ctx, func(ctx context.Context, tx *SystemTx) error {
 		sealed := s.store.master.Seal(b, "sessions", id)
-		_, err := tx.exec(ctx, `INSERT INTO sessions (id, data, created_at, expires_at) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (id) DO UPDATE SET data = excluded.data, expires_at = excluded.expires_at`,
+		_, err := tx.exec(ctx, `INSERT INTO sessions (id, data, created_at, seen_at, expires_at) VALUES ($1, $2, $3, $3, $4)
+			ON CONFLICT (id) DO UPDATE SET data = excluded.data, seen_at = excluded.seen_at, expires_at = excluded.expires_at`,
 			id, sealed, micros(s.store.now()), micros(expiry))
 		if err != nil {
 			return fmt.Errorf("store a session: %w", err)
@@ -130,12 +128,12 @@ func (tx *SystemTx) UserSessions(ctx context.Context, user UserID, currentToken 
 		current = sessionID(currentToken)
 	}
 	var list []SessionInfo
-	err := tx.rows(ctx, `SELECT id, info, created_at, expires_at FROM sessions WHERE user_id = $1 AND expires_at > $2 ORDER BY created_at DESC, id`,
+	err := tx.rows(ctx, `SELECT id, info, created_at, seen_at, expires_at FROM sessions WHERE user_id = $1 AND expires_at > $2 ORDER BY created_at DESC, id`,
 		[]any{user, micros(tx.store.now())}, func(r *sql.Rows) error {
 			s := SessionInfo{UserID: user}
 			var sealed []byte
-			var created, expires int64
-			if err := r.Scan(&s.ID, &sealed, &created, &expires); err != nil {
+			var created, seen, expires int64
+			if err := r.Scan(&s.ID, &sealed, &created, &seen, &expires); err != nil {
 				return err
 			}
 			var info sessionInfo
@@ -145,7 +143,7 @@ func (tx *SystemTx) UserSessions(ctx context.Context, user UserID, currentToken 
 				}
 			}
 			s.Agent, s.Address, s.Current = info.Agent, info.Address, s.ID == current
-			s.CreatedAt, s.ExpiresAt = fromMicros(created), fromMicros(expires)
+			s.CreatedAt, s.SeenAt, s.ExpiresAt = fromMicros(created), fromMicros(max(created, seen)), fromMicros(expires)
 			list = append(list, s)
 			return nil
 		})
@@ -169,44 +167,5 @@ func (tx *SystemTx) DeleteUserSessions(ctx context.Context, user UserID, exceptT
 // DeleteExpiredSessions forgets sessions that nobody can use any more.
 func (tx *SystemTx) DeleteExpiredSessions(ctx context.Context, now time.Time) (int, error) {
 	n, err := tx.exec(ctx, `DELETE FROM sessions WHERE expires_at <= $1`, micros(now))
-	return int(n), err
-}
-
-// throttleID hides which account or address a counter is for.
-func (tx *SystemTx) throttleID(key string) string {
-	sum := sha256.Sum256(append(tx.store.master.Derive("login throttle"), key...))
-	return hex.EncodeToString(sum[:16])
-}
-
-// LoginThrottle reads the counter of failed logins of a key (an account, an
-// address); the zero Throttle when there is none.
-func (tx *SystemTx) LoginThrottle(ctx context.Context, key string) (Throttle, error) {
-	var t Throttle
-	var last, locked int64
-	err := tx.scanOne(ctx, "counter", `SELECT failures, last_at, locked_until FROM login_throttle WHERE id = $1`, []any{tx.throttleID(key)}, &t.Failures, &last, &locked)
-	if errs.KindOf(err) == errs.NotFound {
-		return Throttle{}, nil
-	}
-	t.LastAt, t.LockedUntil = fromMicros(last), fromMicros(locked)
-	return t, err
-}
-
-// SetLoginThrottle stores a counter.
-func (tx *SystemTx) SetLoginThrottle(ctx context.Context, key string, t Throttle) error {
-	_, err := tx.exec(ctx, `INSERT INTO login_throttle (id, failures, last_at, locked_until) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (id) DO UPDATE SET failures = excluded.failures, last_at = excluded.last_at, locked_until = excluded.locked_until`,
-		tx.throttleID(key), t.Failures, micros(t.LastAt), micros(t.LockedUntil))
-	return err
-}
-
-// ClearLoginThrottle forgets a counter, after a good login.
-func (tx *SystemTx) ClearLoginThrottle(ctx context.Context, key string) error {
-	_, err := tx.exec(ctx, `DELETE FROM login_throttle WHERE id = $1`, tx.throttleID(key))
-	return err
-}
-
-// DeleteOldThrottles forgets counters that were last raised before a time.
-func (tx *SystemTx) DeleteOldThrottles(ctx context.Context, before time.Time) (int, error) {
-	n, err := tx.exec(ctx, `DELETE FROM login_throttle WHERE last_at < $1 AND locked_until < $1`, micros(before))
 	return int(n), err
 }
