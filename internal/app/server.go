@@ -170,11 +170,12 @@ func (s *server) pages(cfg config.Config) error {
 		return err
 	}
 	scans := scanPages{s.store, s.scans, s.library}
+	entries := ledgerPages{s.store, s.library, s.dir.Path()}
 	history := historyPages{s.store, s.library}
 	pages := web.Config{
 		Auth: s.auth, Connections: connectionPages{s.connections}, Scans: scans, Changes: scans,
 		Findings: findingPages{s.store, s.library, s.env.Now}, Checks: newCheckPages(), Overview: overviewPages{scans}, Status: scans,
-		Library: s.library, History: history, Search: history, Duplicates: s.content, Metrics: s.content, Ledger: ledgerPages{s.store, s.library},
+		Library: s.library, History: history, Search: history, Duplicates: s.content, Metrics: s.content, Ledger: entries, Audit: entries,
 		Members: people, Mail: mailPages{s.outbox, cfg.Mail, cfg.Server.PublicURL},
 		Posture: securityPages{s}, SecurityContact: cfg.Security.Contact,
 		SignOn: signOn, Tokens: tokens,

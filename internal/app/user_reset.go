@@ -78,7 +78,7 @@ func (c *core) resetPassword(ctx context.Context, email string, password secret.
 		return "", errs.New(errs.NotFound, "unknown_account", "Which account is meant is not clear.", hint)
 	}
 	service, err := auth.New(auth.Config{ //nolint:contextcheck // only makes the service
-		Users: users{c.store}, Sessions: sessions{c.store.Sessions(), c.store}, Audit: auditor{c.store}, Now: c.env.Now, Logger: c.log,
+		Users: users{c.store}, Sessions: sessions{c.store.Sessions(), c.store}, Factors: factors{c.store}, Counters: counters{c.store}, Audit: auditor{c.store}, Now: c.env.Now, Logger: c.log,
 	})
 	if err != nil {
 		return "", err

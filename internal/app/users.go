@@ -2,10 +2,13 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/metalens/metalens/internal/auth"
 	"github.com/metalens/metalens/internal/errs"
+	"github.com/metalens/metalens/internal/mail"
 	"github.com/metalens/metalens/internal/store"
 )
 
@@ -87,12 +90,52 @@ func (u users) Memberships(ctx context.Context, id store.UserID) (list []store.M
 	return list, err
 }
 
+// SetEmailChange implements [auth.EmailChanges].
+func (u users) SetEmailChange(ctx context.Context, user store.UserID, email, token string, expires time.Time) error {
+	return u.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
+		return tx.SetEmailChange(ctx, user, email, token, expires)
+	})
+}
+
+// TakeEmailChange implements [auth.EmailChanges].
+func (u users) TakeEmailChange(ctx context.Context, user store.UserID, token string, now time.Time) (email string, err error) {
+	err = u.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
+		email, err = tx.TakeEmailChange(ctx, user, token, now)
+		return err
+	})
+	return email, err
+}
+
+// PendingEmail implements [auth.EmailChanges].
+func (u users) PendingEmail(ctx context.Context, user store.UserID, now time.Time) (email string, err error) {
+	err = u.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
+		email, err = tx.PendingEmail(ctx, user, now)
+		return err
+	})
+	return email, err
+}
+
+// DropEmailChange implements [auth.EmailChanges].
+func (u users) DropEmailChange(ctx context.Context, user store.UserID) error {
+	return u.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error { return tx.DropEmailChange(ctx, user) })
+}
+
 // auditor writes account events to the audit log.
-type auditor struct{ store *store.Store }
+type auditor struct {
+	store  *store.Store
+	outbox *mail.Outbox // nil: no notices
+}
 
 // Audit implements [auth.Auditor].
 func (a auditor) Audit(ctx context.Context, e auth.Event) error {
 	row := store.AuditRow{At: e.At, OrgID: e.Org, Actor: e.User, Action: e.What, Source: e.Address}
+	if len(e.Detail) > 0 {
+		detail, err := json.Marshal(e.Detail)
+		if err != nil {
+			return fmt.Errorf("write an audit row: %w", err)
+		}
+		row.Detail = string(detail)
+	}
 	if e.User != "" {
 		row.Target = "user:" + string(e.User)
 	}
@@ -108,6 +151,14 @@ func (a auditor) Audit(ctx context.Context, e auth.Event) error {
 				row.OrgID = members[0].OrgID
 			}
 		}
-		return tx.Audit(ctx, row)
+		if err := tx.Audit(ctx, row); err != nil {
+			return err
+		}
+		if passwordVoids(e.What) {
+			if _, err := tx.DeletePasswordReset(ctx, row.Actor); err != nil {
+				return err
+			}
+		}
+		return notices{a.outbox}.send(ctx, tx, row.OrgID, row.Actor, e.What, e.Detail)
 	})
 }

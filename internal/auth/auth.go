@@ -1,9 +1,11 @@
 // Package auth knows who somebody is: the owner account of the first run,
-// passwords, logins, their throttle, and server-side sessions.
+// passwords, second factors, logins, their throttle, and server-side sessions.
 //
-// It never stores a password or a session token in clear: passwords are
-// argon2id hashes, tokens reach the store as hashes. It does not decide what a
-// role may do; that is the caller's.
+// A session is worth something only when it is complete: [Service.Current]
+// answers nobody while a second factor is missing, see [Stage]. Passwords are
+// kept as argon2id hashes, session tokens and recovery codes as hashes, secrets
+// of authenticator apps sealed. It does not decide what a role may do; that is
+// the caller's.
 package auth
 
 import (
@@ -14,6 +16,7 @@ import (
 	"log/slog"
 	"net/mail"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -50,8 +53,9 @@ type Event struct {
 	At      time.Time
 	Org     store.OrgID
 	User    store.UserID
-	What    string // owner_created, login, login_failed, logout, password_changed, sessions_revoked
+	What    string // owner_created, login, login_failed, factor_added, password_changed, …
 	Address string // network address of the caller
+	Detail  map[string]string
 }
 
 // Auditor takes events. It may be nil in a [Config]; then events are dropped.
@@ -66,6 +70,21 @@ type Identity struct {
 	Role  store.Role
 	Name  string
 	Email string
+
+	// Stage is how far the login has come.
+	Stage Stage
+	// Strong says that this session proved a second factor; StrongAt is when.
+	Strong   bool
+	StrongAt time.Time
+	// ProvedAt is when the person last proved anything: password, code, passkey.
+	ProvedAt time.Time
+	// NeedsFactor says that the role needs a second factor, whether there is one
+	// or not.
+	NeedsFactor bool
+	// Factors are the second factors of the account.
+	Factors store.FactorState
+
+	top store.Role // the highest role in any organization
 }
 
 // IsZero reports whether nobody is logged in.
@@ -86,8 +105,20 @@ func (i Identity) Actor() access.Actor {
 type Config struct {
 	Users    Users        // required
 	Sessions SessionStore // required
+	Factors  Factors      // required
+	Counters Counters     // required
 	Audit    Auditor      // optional
-	Secure   bool         // sessions travel over TLS: __Host- cookie with the Secure flag
+	Mailer   Mailer       // optional: letters that confirm a change of address
+	// MFAOptional lets owners and admins work without a second factor. Only the
+	// demo on the loopback address may set it.
+	MFAOptional bool
+	// PublicURL is where browsers open the pages; passkeys are bound to its host.
+	// Empty: passkeys work under localhost alone.
+	PublicURL string
+	// Cookie is the base name of the cookies, for a second set of accounts on the
+	// same host; empty = metalens.
+	Cookie   string
+	Secure   bool // sessions travel over TLS: __Host- cookie with the Secure flag
 	Idle     time.Duration
 	Lifetime time.Duration
 	Hash     HashParams // zero = [DefaultHashParams]
@@ -101,7 +132,12 @@ type Service struct {
 	audit    Auditor
 	sessions *scs.SessionManager
 	store    SessionStore
+	factors  Factors
+	mailer   Mailer
+	optional bool
+	public   *url.URL // nil without a public address
 	idle     time.Duration
+	lifetime time.Duration
 	hasher   *hasher
 	throttle *throttle
 	setup    setupToken
@@ -117,8 +153,8 @@ const (
 
 // New returns a Service.
 func New(cfg Config) (*Service, error) {
-	if cfg.Users == nil || cfg.Sessions == nil {
-		return nil, errors.New("auth: Users and Sessions are required")
+	if cfg.Users == nil || cfg.Sessions == nil || cfg.Factors == nil || cfg.Counters == nil {
+		return nil, errors.New("auth: Users, Sessions, Factors and Counters are required")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -139,14 +175,25 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	var public *url.URL
+	if cfg.PublicURL != "" {
+		if public, err = url.Parse(cfg.PublicURL); err != nil {
+			return nil, fmt.Errorf("auth: public address: %w", err)
+		}
+	}
 	return &Service{
 		users:    cfg.Users,
 		audit:    cfg.Audit,
 		sessions: newSessionManager(cfg),
 		store:    cfg.Sessions,
+		factors:  cfg.Factors,
+		mailer:   cfg.Mailer,
+		optional: cfg.MFAOptional,
+		public:   public,
 		idle:     cfg.Idle,
+		lifetime: cfg.Lifetime,
 		hasher:   h,
-		throttle: newThrottle(cfg.Now),
+		throttle: &throttle{now: cfg.Now, counters: cfg.Counters},
 		setup:    newSetupToken(),
 		now:      cfg.Now,
 		log:      cfg.Logger,
@@ -195,11 +242,15 @@ func (s *Service) CreateOwner(ctx context.Context, in NewOwner) (Identity, error
 	}
 	fields := FieldErrors{}
 	if !in.Trusted {
-		if err := s.throttle.allow(keysForSetup(in.Address)); err != nil {
+		try, err := s.throttle.try(ctx, keysForSetup(in.Address))
+		if err != nil {
 			return Identity{}, err
 		}
-		if !s.setup.matches(in.Token) {
-			s.throttle.fail(keysForSetup(in.Address))
+		if s.setup.matches(in.Token) {
+			if err := try.succeed(ctx); err != nil {
+				return Identity{}, err
+			}
+		} else {
 			fields["token"] = "This is not the setup token that the console printed at the last start."
 		}
 	}
@@ -243,7 +294,10 @@ func (s *Service) CreateOwner(ctx context.Context, in NewOwner) (Identity, error
 		return Identity{}, fmt.Errorf("create owner: %w", err)
 	}
 	s.setup.burn()
-	id := Identity{User: user.ID, Org: org.ID, Role: store.RoleOwner, Name: name, Email: email}
+	id, err := s.identity(ctx, user)
+	if err != nil {
+		return Identity{}, err
+	}
 	s.record(ctx, id, "owner_created", in.Address)
 	return id, nil
 }
@@ -260,28 +314,34 @@ type Login struct {
 var errBadLogin = errs.New(errs.Unauthorized, "bad_login", "E-mail address and password do not match an account.", "Check both and try again.")
 
 // CheckLogin verifies an e-mail address and password. A wrong pair answers errs.Unauthorized,
-// a throttled caller errs.Limited with a *[ThrottledError] inside.
+// a throttled caller errs.Limited with a *[ThrottledError] inside. The login is
+// complete only when [Service.Begin] says so.
 func (s *Service) CheckLogin(ctx context.Context, in Login) (Identity, error) {
 	email, ok := normalizeEmail(in.Email)
 	if !ok {
 		email = strings.ToLower(strings.TrimSpace(in.Email))
 	}
-	keys := s.throttle.keysForLogin(email, in.Device, in.Address)
-	if err := s.throttle.allow(keys); err != nil {
+	keys, err := s.throttle.keysForLogin(ctx, email, in.Device, in.Address)
+	if err != nil {
+		return Identity{}, err
+	}
+	try, err := s.throttle.try(ctx, keys)
+	if err != nil {
 		return Identity{}, err
 	}
 	user, err := s.users.UserByEmail(ctx, email)
 	switch {
 	case errs.KindOf(err) == errs.NotFound:
 		// The same work is done for an unknown address, so that time does not tell.
-		_, _ = s.hasher.verify(ctx, s.hasher.dummy, in.Password)
-		s.throttle.fail(keys)
+		if _, err := s.hasher.verify(ctx, s.hasher.dummy, in.Password); err != nil {
+			return Identity{}, err
+		}
 		s.record(ctx, Identity{}, "login_failed", in.Address)
 		return Identity{}, errBadLogin
 	case err != nil:
 		return Identity{}, fmt.Errorf("find account: %w", err)
 	}
-	match, err := s.hasher.verify(ctx, user.PasswordHash, in.Password)
+	match, err := s.matches(ctx, user, in.Password)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -290,22 +350,31 @@ func (s *Service) CheckLogin(ctx context.Context, in Login) (Identity, error) {
 		return Identity{}, err
 	}
 	if !match {
-		s.throttle.fail(keys)
-		s.record(ctx, id, "login_failed", in.Address)
+		s.record(ctx, id, "login_failed", in.Address, "step", "password")
 		return Identity{}, errBadLogin
 	}
-	s.throttle.succeed(keys)
+	if err := try.succeed(ctx); err != nil {
+		return Identity{}, err
+	}
 	if s.hasher.outdated(user.PasswordHash) {
 		if hash, err := s.hasher.hash(ctx, in.Password); err == nil {
 			user.PasswordHash = hash
+			if err := s.users.UpdateUser(ctx, user); err != nil {
+				return Identity{}, fmt.Errorf("store password: %w", err)
+			}
 		}
 	}
-	user.LastLoginAt = s.now().UTC()
-	if err := s.users.UpdateUser(ctx, user); err != nil {
-		return Identity{}, fmt.Errorf("note login: %w", err)
-	}
-	s.record(ctx, id, "login", in.Address)
 	return id, nil
+}
+
+// matches compares a password with an account's. An account without one, which
+// logs in elsewhere, takes as long and matches none.
+func (s *Service) matches(ctx context.Context, user store.User, password secret.Value) (bool, error) {
+	if user.PasswordHash == "" {
+		_, err := s.hasher.verify(ctx, s.hasher.dummy, password)
+		return false, err
+	}
+	return s.hasher.verify(ctx, user.PasswordHash, password)
 }
 
 // PasswordChange is what the account page asks for.
@@ -318,22 +387,10 @@ type PasswordChange struct {
 // ChangePassword replaces the password of an account. Invalid input answers
 // [FieldErrors] with the keys current and password.
 func (s *Service) ChangePassword(ctx context.Context, id Identity, in PasswordChange) error {
-	keys := s.throttle.keysForPassword(id.User)
-	if err := s.throttle.allow(keys); err != nil {
-		return err
-	}
-	user, err := s.users.User(ctx, id.User)
-	if err != nil {
-		return fmt.Errorf("find account: %w", err)
-	}
-	match, err := s.hasher.verify(ctx, user.PasswordHash, in.Current)
-	if err != nil {
-		return err
-	}
 	fields := FieldErrors{}
-	if !match {
-		s.throttle.fail(keys)
-		fields["current"] = "This is not your present password."
+	user, err := s.present(ctx, id, in.Current, fields)
+	if err != nil {
+		return err
 	}
 	if msg := CheckPassword(in.New, user.Email, user.Name); msg != "" {
 		fields["password"] = msg
@@ -341,7 +398,6 @@ func (s *Service) ChangePassword(ctx context.Context, id Identity, in PasswordCh
 	if len(fields) > 0 {
 		return fields
 	}
-	s.throttle.succeed(keys)
 	user.PasswordHash, err = s.hasher.hash(ctx, in.New)
 	if err != nil {
 		return err
@@ -353,7 +409,29 @@ func (s *Service) ChangePassword(ctx context.Context, id Identity, in PasswordCh
 	return nil
 }
 
-// identity completes an account by its first membership.
+// present reads an account and checks its present password; a wrong one is noted
+// in fields under "current".
+func (s *Service) present(ctx context.Context, id Identity, password secret.Value, fields FieldErrors) (store.User, error) {
+	try, err := s.throttle.try(ctx, keysForPassword(id.User))
+	if err != nil {
+		return store.User{}, err
+	}
+	user, err := s.users.User(ctx, id.User)
+	if err != nil {
+		return store.User{}, fmt.Errorf("find account: %w", err)
+	}
+	match, err := s.matches(ctx, user, password)
+	if err != nil {
+		return store.User{}, err
+	}
+	if !match {
+		fields["current"] = "This is not your present password."
+		return user, nil
+	}
+	return user, try.succeed(ctx)
+}
+
+// identity completes an account by its first membership and its factors.
 func (s *Service) identity(ctx context.Context, user store.User) (Identity, error) {
 	members, err := s.users.Memberships(ctx, user.ID)
 	if err != nil {
@@ -362,18 +440,34 @@ func (s *Service) identity(ctx context.Context, user store.User) (Identity, erro
 	if len(members) == 0 {
 		return Identity{}, errs.New(errs.Forbidden, "no_membership", "This account belongs to no organization.", "Ask an owner to invite you.")
 	}
-	return Identity{User: user.ID, Org: members[0].OrgID, Role: members[0].Role, Name: user.Name, Email: user.Email}, nil
+	id := Identity{User: user.ID, Org: members[0].OrgID, Role: members[0].Role, Name: user.Name, Email: user.Email}
+	for _, m := range members { // whatever organization is being looked at
+		if m.Role.Rank() > id.top.Rank() {
+			id.top = m.Role
+		}
+	}
+	id.NeedsFactor = !s.optional && id.top.Rank() >= store.RoleAdmin.Rank()
+	if id.Factors, err = s.factors.FactorState(ctx, user.ID); err != nil {
+		return Identity{}, fmt.Errorf("find factors: %w", err)
+	}
+	return id, nil
 }
 
-func (s *Service) record(ctx context.Context, id Identity, what string, addr netip.Addr) {
+func (s *Service) record(ctx context.Context, id Identity, what string, addr netip.Addr, detail ...string) {
 	if s.audit == nil {
 		return
 	}
-	text := ""
+	e := Event{At: s.now().UTC(), Org: id.Org, User: id.User, What: what}
 	if addr.IsValid() {
-		text = addr.String()
+		e.Address = addr.String()
 	}
-	if err := s.audit.Audit(ctx, Event{At: s.now().UTC(), Org: id.Org, User: id.User, What: what, Address: text}); err != nil {
+	for i := 0; i+1 < len(detail); i += 2 {
+		if e.Detail == nil {
+			e.Detail = map[string]string{}
+		}
+		e.Detail[detail[i]] = detail[i+1]
+	}
+	if err := s.audit.Audit(ctx, e); err != nil {
 		s.log.ErrorContext(ctx, "audit event lost", "what", what, "error", err)
 	}
 }

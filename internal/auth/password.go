@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/argon2"
 
+	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/secret"
 )
 
@@ -29,14 +32,17 @@ const (
 	keyLen  = 32
 	// maxParallel bounds the memory that logins can claim at once.
 	maxParallel = 2
+	// maxWaiting bounds how many may wait for their turn; more are sent away.
+	maxWaiting = 64
 	// maxPassword keeps hashing linear in something sane.
 	maxPassword = 512
 )
 
 type hasher struct {
-	params HashParams
-	slots  chan struct{}
-	dummy  string
+	params  HashParams
+	slots   chan struct{}
+	waiting atomic.Int64
+	dummy   string
 }
 
 func newHasher(p HashParams) (*hasher, error) {
@@ -53,6 +59,10 @@ func newHasher(p HashParams) (*hasher, error) {
 }
 
 func (h *hasher) enter(ctx context.Context) error {
+	defer h.waiting.Add(-1)
+	if h.waiting.Add(1) > maxWaiting {
+		return errs.Wrap(&ThrottledError{RetryAfter: 5 * time.Second}, errs.Limited, "busy", "Too many logins are being checked at once.", "Try again in a few seconds.")
+	}
 	select {
 	case h.slots <- struct{}{}:
 		return nil

@@ -5,6 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/metalens/metalens/internal/auth/breached"
 	"github.com/metalens/metalens/internal/secret"
 )
 
@@ -12,8 +13,9 @@ import (
 const MinPassword = 12
 
 // CheckPassword says what is wrong with a new password, or nothing. It refuses
-// what guessers try first: common words, keyboard walks, repetitions, years, and
-// the words around the account, however they are joined or spelled.
+// what guessers try first: passwords of published breaches, also with a few signs
+// around them, common words, keyboard walks, repetitions, years, and the words
+// around the account, however they are joined or spelled.
 func CheckPassword(password secret.Value, around ...string) string {
 	text := password.Expose()
 	n := utf8.RuneCountInString(text)
@@ -33,6 +35,9 @@ func CheckPassword(password secret.Value, around ...string) string {
 			return "This is one of the passwords that guessers try first. Choose another."
 		}
 	}
+	if inBreach(text, plain) {
+		return "This password, or one much like it, is in the lists of stolen passwords that guessers use. Choose another."
+	}
 	rest := plain
 	for _, a := range around {
 		if utf8.RuneCountInString(a) >= 4 {
@@ -51,6 +56,26 @@ func CheckPassword(password secret.Value, around ...string) string {
 		return "This password is built from words and patterns that guessers try first. Choose one with less in common with your name, a keyboard row or a common word."
 	}
 	return ""
+}
+
+// maxAround is how many signs and digits around a stolen password are no
+// disguise.
+const maxAround = 4
+
+// inBreach looks a password up as it is, in its plain form, and without the few
+// signs and digits that it begins or ends with.
+func inBreach(text, plain string) bool {
+	core := strings.TrimFunc(text, func(r rune) bool { return !unicode.IsLetter(r) })
+	if utf8.RuneCountInString(text)-utf8.RuneCountInString(core) > maxAround {
+		core = text
+	}
+	for _, form := range []string{text, plain, core, plainForm(core)} {
+		if breached.Known(form) {
+			return true
+		}
+	}
+	half := len(text) / 2
+	return len(text)%2 == 0 && text[:half] == text[half:] && breached.Known(text[:half])
 }
 
 // plainForm lowers a text and undoes the usual spellings with digits and signs.

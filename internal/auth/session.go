@@ -47,7 +47,7 @@ func newSessionManager(cfg Config) *scs.SessionManager {
 	m := scs.New()
 	m.Store = cfg.Sessions
 	m.Lifetime = cfg.Lifetime
-	m.Cookie.Name = CookieName(cfg.Secure)
+	m.Cookie.Name = cookieName(cfg.Cookie, cfg.Secure)
 	m.Cookie.HttpOnly = true
 	m.Cookie.Secure = cfg.Secure
 	m.Cookie.SameSite = http.SameSiteLaxMode
@@ -57,18 +57,20 @@ func newSessionManager(cfg Config) *scs.SessionManager {
 
 // CookieName returns the name of the session cookie. Under TLS it carries the
 // __Host- prefix, which browsers bind to this host and to TLS.
-func CookieName(secure bool) string {
-	if secure {
-		return "__Host-metalens"
+func CookieName(secure bool) string { return cookieName("", secure) }
+
+func cookieName(base string, secure bool) string {
+	if base == "" {
+		base = "metalens"
 	}
-	return "metalens"
+	if secure {
+		return "__Host-" + base
+	}
+	return base
 }
 
 func (s *Service) deviceCookie() string {
-	if s.sessions.Cookie.Secure {
-		return "__Host-metalens-device"
-	}
-	return "metalens-device"
+	return s.sessions.Cookie.Name + "-device"
 }
 
 // Load is the middleware that opens and saves sessions around next. onError
@@ -88,83 +90,19 @@ func (s *Service) DeviceOf(r *http.Request) string {
 	return c.Value
 }
 
-// Begin logs an identity in on this browser: the session gets a new token, so
-// that one planted before the login is worth nothing, and the browser is
-// remembered for the throttle.
-func (s *Service) Begin(w http.ResponseWriter, r *http.Request, id Identity, addr netip.Addr) error {
-	ctx := r.Context()
-	if err := s.sessions.RenewToken(ctx); err != nil {
-		return fmt.Errorf("renew session: %w", err)
-	}
-	now := s.now().UTC()
-	s.sessions.Put(ctx, keyUser, string(id.User))
-	s.sessions.Put(ctx, keySeen, now.Unix())
-	device := s.DeviceOf(r)
-	if len(device) != len(randomText()) {
-		device = randomText()
-	}
-	s.throttle.remember(id.Email, device)
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure follows the deployment: plain HTTP is for loopback
-		Name: s.deviceCookie(), Value: device, Path: "/", MaxAge: int(deviceLife / time.Second),
-		HttpOnly: true, Secure: s.sessions.Cookie.Secure, SameSite: http.SameSiteLaxMode,
-	})
-	return s.bind(r, id, addr)
-}
-
-// Current returns who the request's session belongs to; the zero Identity when
-// nobody is logged in or the session has been idle for too long. The role is
-// read anew on each call.
-func (s *Service) Current(ctx context.Context) (Identity, error) {
-	user := s.sessions.GetString(ctx, keyUser)
-	if user == "" {
-		return Identity{}, nil
-	}
-	now := s.now().UTC()
-	seen := time.Unix(s.sessions.GetInt64(ctx, keySeen), 0)
-	if now.Sub(seen) > s.idle {
-		if err := s.sessions.Destroy(ctx); err != nil {
-			return Identity{}, fmt.Errorf("end idle session: %w", err)
-		}
-		return Identity{}, nil
-	}
-	u, err := s.users.User(ctx, store.UserID(user))
-	if errs.KindOf(err) == errs.NotFound {
-		if err := s.sessions.Destroy(ctx); err != nil {
-			return Identity{}, fmt.Errorf("end session: %w", err)
-		}
-		return Identity{}, nil
-	}
-	if err != nil {
-		return Identity{}, fmt.Errorf("find account: %w", err)
-	}
-	if now.Sub(seen) >= seenStep {
-		s.sessions.Put(ctx, keySeen, now.Unix())
-	}
-	return s.identity(ctx, u)
-}
-
 // End logs out: the session is gone from the store and from the browser.
 func (s *Service) End(ctx context.Context, addr netip.Addr) error {
-	id, err := s.Current(ctx)
+	id, err := s.Pending(ctx)
 	if err != nil {
 		return err
 	}
-	if err := s.sessions.Destroy(ctx); err != nil {
-		return fmt.Errorf("end session: %w", err)
+	if err := s.destroy(ctx); err != nil {
+		return err
 	}
 	if !id.IsZero() {
 		s.record(ctx, id, "logout", addr)
 	}
 	return nil
-}
-
-// Rotate gives the session a new token, after a change of privilege.
-func (s *Service) Rotate(r *http.Request, id Identity, addr netip.Addr) error {
-	ctx := r.Context()
-	if err := s.sessions.RenewToken(ctx); err != nil {
-		return fmt.Errorf("renew session: %w", err)
-	}
-	return s.bind(r, id, addr)
 }
 
 // bind tells the store whose session this is. The session has to be stored for
@@ -230,4 +168,16 @@ func clip(s string, n int) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:n], "")
+}
+
+// PublicAddress is how browsers reach the pages, without a slash at the end: the
+// public address, or the one this request was for.
+func (s *Service) PublicAddress(r *http.Request) string {
+	if s.public != nil {
+		return strings.TrimSuffix(s.public.String(), "/")
+	}
+	if s.sessions.Cookie.Secure {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/metalens/metalens/internal/impact"
 	"github.com/metalens/metalens/internal/store"
 	"github.com/metalens/metalens/internal/web/account"
+	"github.com/metalens/metalens/internal/web/audit"
 	"github.com/metalens/metalens/internal/web/browse"
 	"github.com/metalens/metalens/internal/web/connections"
 	"github.com/metalens/metalens/internal/web/duplicates"
@@ -36,6 +37,9 @@ type route struct {
 // is below /connections/{conn} and /setup/scan/{conn}.
 func routes(cfg Config) []route {
 	me := account.New(cfg.Auth)
+	if cfg.Members != nil {
+		me = me.WithForgotten()
+	}
 	conns := connections.New(cfg.Connections, cfg.Scans)
 	first := setup.New(cfg.Auth, conns, cfg.Connections, cfg.Scans, cfg.Sample)
 	scan := scans.New(cfg.Scans, cfg.Changes)
@@ -43,6 +47,7 @@ func routes(cfg Config) []route {
 	home := overview.New(cfg.Overview, cfg.Findings, cfg.Checks, cfg.Scans, cfg.Changes)
 	assets := browse.New(cfg.Library, cfg.History, cfg.Search, cfg.Findings, cfg.Checks, copiesOf{cfg.Duplicates})
 	ledger := egress.New(cfg.Ledger)
+	deeds := audit.New(cfg.Audit)
 	change := impactview.New(cfg.Library)
 	copies := duplicates.New(cfg.Duplicates)
 	figures := metrics.New(cfg.Metrics)
@@ -106,6 +111,18 @@ func routes(cfg Config) []route {
 		{"POST /c/{conn}/scans/{scan}/cancel", page.Editor, scan.Cancel},
 		{"GET /c/{conn}/scans/{scan}/events", page.Viewer, scan.Events},
 		{"GET /c/{conn}/egress", page.Viewer, ledger.List},
+		{"GET /c/{conn}/egress.csv", page.Viewer, ledger.CSV},
+		{"GET /c/{conn}/egress.jsonl", page.Viewer, ledger.JSONL},
+		{"GET /c/{conn}/egress/{row}", page.Viewer, ledger.Show},
+		{"POST /c/{conn}/egress/{row}/payload", page.Viewer, ledger.Payload},
+		{"GET /egress", page.Admin, ledger.List},
+		{"GET /egress.csv", page.Admin, ledger.CSV},
+		{"GET /egress.jsonl", page.Admin, ledger.JSONL},
+		{"GET /egress/{row}", page.Admin, ledger.Show},
+		{"POST /egress/{row}/payload", page.Admin, ledger.Payload},
+		{"GET /audit", page.Admin, deeds.List},
+		{"GET /audit.csv", page.Admin, deeds.CSV},
+		{"GET /audit.jsonl", page.Admin, deeds.JSONL},
 	})
 }
 

@@ -15,7 +15,9 @@ import (
 
 	"github.com/metalens/metalens/internal/auth"
 	"github.com/metalens/metalens/internal/store"
+	"github.com/metalens/metalens/internal/web/account"
 	"github.com/metalens/metalens/internal/web/assets"
+	"github.com/metalens/metalens/internal/web/audit"
 	"github.com/metalens/metalens/internal/web/browse"
 	"github.com/metalens/metalens/internal/web/connections"
 	"github.com/metalens/metalens/internal/web/duplicates"
@@ -49,9 +51,11 @@ type Config struct {
 	Duplicates  duplicates.Service
 	Metrics     metrics.Service
 	Ledger      egress.Ledger
-	Grants      grants.Service   // nil: members see everything
-	Members     settings.Members // nil: no settings, one person
-	Mail        settings.Mail    // needed with Members
+	Audit       audit.Log
+	Grants      grants.Service    // nil: members see everything
+	Members     settings.Members  // nil: no settings, one person
+	Mail        settings.Mail     // needed with Members
+	Forgotten   account.Forgotten // needed with Members
 	Posture     security.Service
 	SignOn      signin.Service // nil: no single sign-on
 	Tokens      tokens.Service // nil: no access tokens
@@ -115,10 +119,14 @@ func (c *Config) validate() error {
 		return missing("Metrics")
 	case c.Ledger == nil:
 		return missing("Ledger")
+	case c.Audit == nil:
+		return missing("Audit")
 	case c.Posture == nil:
 		return missing("Posture")
 	case c.Members != nil && c.Mail == nil:
 		return missing("Mail")
+	case c.Members != nil && c.Forgotten == nil:
+		return missing("Forgotten")
 	case !c.Loopback && len(c.Hosts) == 0:
 		return errors.New("web: Config.Hosts is empty and Loopback is off: no request could be answered")
 	}

@@ -4,6 +4,7 @@ import htmx from "htmx.org";
 import { startKeyboard } from "./keyboard";
 import { startLists } from "./lists";
 import { startMenus } from "./menus";
+import { startPasskeys } from "./passkey";
 import { startPicker } from "./picker";
 import { startScan } from "./scan";
 import { startThemes } from "./theme";
@@ -21,6 +22,7 @@ function refresh(root: ParentNode): void {
 refresh(document);
 startKeyboard();
 startMenus();
+startPasskeys();
 startPicker();
 startScan();
 startThemes();

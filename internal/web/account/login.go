@@ -1,5 +1,5 @@
-// Package account is the pages of a person's own account: login, logout,
-// password, sessions.
+// Package account is the login and the pages of a person's own account: name,
+// address, password, second factors, recovery codes, sessions.
 package account
 
 import (
@@ -15,7 +15,8 @@ import (
 
 // Handlers answers the account's addresses.
 type Handlers struct {
-	auth *auth.Service
+	auth   *auth.Service
+	forgot bool // there are pages for a forgotten password
 }
 
 // New returns the handlers.
@@ -30,35 +31,67 @@ func (h *Handlers) LoginForm(q *page.Request) error {
 	if needs {
 		return q.Redirect("/setup")
 	}
-	next := page.Local(q.R.URL.Query().Get("next"), "/")
-	if !q.Viewer.IsZero() {
-		return q.Redirect(next)
+	next := nextOf(q)
+	if !q.Login.IsZero() {
+		return q.Redirect(q.Onward(next))
 	}
-	return q.Bare(http.StatusOK, "Log in", loginPage(loginView{Next: next}))
+	return h.login(q, http.StatusOK, loginView{Next: next})
 }
+
+func (h *Handlers) login(q *page.Request, status int, view loginView) error {
+	view.Passkeys, view.Forgot = h.auth.PasskeysWork(q.R), h.forgot
+	return q.Bare(status, "Log in", loginPage(view))
+}
+
+// nextOf is where a form leads to when it is done, always on this server.
+func nextOf(q *page.Request) string { return page.Local(q.R.FormValue("next"), "/") }
 
 // Login checks the form and begins a session.
 func (h *Handlers) Login(q *page.Request) error {
-	view := loginView{Email: q.R.PostFormValue("email"), Next: page.Local(q.R.PostFormValue("next"), "/")}
+	view := loginView{Email: q.R.PostFormValue("email"), Next: nextOf(q)}
 	id, err := h.auth.CheckLogin(q.Context(), auth.Login{
 		Email:    view.Email,
 		Password: secret.New(q.R.PostFormValue("password")),
 		Device:   h.auth.DeviceOf(q.R),
 		Address:  q.Addr(),
 	})
-	if err != nil {
-		return h.refuse(q, view, err)
+	if err == nil {
+		_, err = h.auth.Begin(q.W, q.R, id, q.Addr())
 	}
-	if err := h.auth.Begin(q.W, q.R, id, q.Addr()); err != nil {
-		return err
-	}
-	return q.Redirect(view.Next)
+	return h.next(q, view.Next, err, func(status int, problem string) error {
+		view.Problem = problem
+		return h.login(q, status, view)
+	})
 }
 
-func (h *Handlers) refuse(q *page.Request, view loginView, err error) error {
+// BeginPasskeyLogin answers the browser's options of a login by passkey alone.
+func (h *Handlers) BeginPasskeyLogin(q *page.Request) error {
+	options, err := h.auth.StartPasskeyLogin(q.R, q.Addr())
+	return writeOptions(q, options, err)
+}
+
+// PasskeyLogin logs in by a passkey.
+func (h *Handlers) PasskeyLogin(q *page.Request) error {
+	view := loginView{Next: nextOf(q)}
+	_, err := h.auth.LoginByPasskey(q.W, q.R, []byte(q.R.PostFormValue("credential")), q.Addr())
+	return h.next(q, view.Next, err, func(status int, problem string) error {
+		view.Problem = problem
+		return h.login(q, status, view)
+	})
+}
+
+// next goes on after a proof, by way of what is left of the login; a refused
+// proof shows its form again.
+func (h *Handlers) next(q *page.Request, next string, err error, again func(status int, problem string) error) error {
+	if err == nil {
+		if q.Login, err = h.auth.Pending(q.Context()); err != nil {
+			return err
+		}
+		return q.Redirect(q.Onward(next))
+	}
 	status := http.StatusUnprocessableEntity
 	switch errs.KindOf(err) {
-	case errs.Unauthorized, errs.Forbidden:
+	case errs.Unauthorized, errs.Forbidden, errs.Invalid:
 	case errs.Limited:
 		status = http.StatusTooManyRequests
 		var throttled *auth.ThrottledError
@@ -70,8 +103,60 @@ func (h *Handlers) refuse(q *page.Request, view loginView, err error) error {
 		return err
 	}
 	text, hint := errs.PublicText(err)
-	view.Problem = text + " " + hint
-	return q.Bare(status, "Log in", loginPage(view))
+	return again(status, text+" "+hint)
+}
+
+func writeOptions(q *page.Request, options []byte, err error) error {
+	if err != nil {
+		return err
+	}
+	q.W.Header().Set("Content-Type", "application/json")
+	q.W.WriteHeader(http.StatusOK)
+	_, _ = q.W.Write(options) // the reader may have gone; nobody is left to tell
+	return nil
+}
+
+// FactorForm asks for the second factor.
+func (h *Handlers) FactorForm(q *page.Request) error { return h.factor(q, http.StatusOK, "") }
+
+func (h *Handlers) factor(q *page.Request, status int, problem string) error {
+	next := nextOf(q)
+	if q.Login.Stage != auth.Half {
+		return q.Redirect(q.Onward(next))
+	}
+	f := q.Login.Factors
+	return q.Bare(status, "Second factor", factorPage(factorView{
+		Email: q.Login.Email, Next: next, Problem: problem, App: f.TOTP > 0,
+		Passkeys: f.Passkeys > 0 && h.auth.PasskeysWork(q.R), Elsewhere: f.Passkeys > 0 && !h.auth.PasskeysWork(q.R), Codes: f.Codes > 0,
+	}))
+}
+
+// Factor completes a login by a code.
+func (h *Handlers) Factor(q *page.Request) error {
+	if q.Login.Stage != auth.Half {
+		return q.Redirect(q.Onward(nextOf(q)))
+	}
+	before := q.Login.Factors.Codes
+	id, err := h.auth.CheckCode(q.W, q.R, q.Login, q.R.PostFormValue("code"), q.Addr())
+	if err == nil && id.Factors.Codes < before {
+		q.Flash(ui.Flash{Text: "You used a recovery code. " + ui.Count(id.Factors.Codes, "is", "are") + " left. If your device is lost, remove it under Account and add another."})
+	}
+	return h.next(q, nextOf(q), err, func(status int, problem string) error { return h.factor(q, status, problem) })
+}
+
+// BeginProof answers the browser's options of a proof by passkey.
+func (h *Handlers) BeginProof(q *page.Request) error {
+	options, err := h.auth.StartProof(q.R, q.Login)
+	return writeOptions(q, options, err)
+}
+
+// PasskeyFactor completes a login by a passkey.
+func (h *Handlers) PasskeyFactor(q *page.Request) error {
+	if q.Login.Stage != auth.Half {
+		return q.Redirect(q.Onward(nextOf(q)))
+	}
+	_, err := h.auth.FinishProof(q.W, q.R, q.Login, []byte(q.R.PostFormValue("credential")), q.Addr())
+	return h.next(q, nextOf(q), err, func(status int, problem string) error { return h.factor(q, status, problem) })
 }
 
 // Logout ends the session.
@@ -82,68 +167,34 @@ func (h *Handlers) Logout(q *page.Request) error {
 	return q.Redirect("/login")
 }
 
-// Show shows the account.
-func (h *Handlers) Show(q *page.Request) error { return h.show(q, http.StatusOK, nil) }
+// ConfirmForm asks who sits here, before something dangerous.
+func (h *Handlers) ConfirmForm(q *page.Request) error { return h.confirm(q, http.StatusOK, "") }
 
-func (h *Handlers) show(q *page.Request, status int, fields auth.FieldErrors) error {
-	sessions, err := h.auth.Sessions(q.Context(), q.Viewer)
+func (h *Handlers) confirm(q *page.Request, status int, problem string) error {
+	password, err := h.auth.HasPassword(q.Context(), q.Login)
 	if err != nil {
 		return err
 	}
-	view := accountView{Name: q.Viewer.Name, Email: q.Viewer.Email, Role: string(q.Viewer.Role), Errors: fields, Now: q.Now}
-	for _, s := range sessions {
-		view.Sessions = append(view.Sessions, sessionRow{
-			ID: s.ID, Browser: browserName(s.Agent), Agent: ui.Clean(s.Agent), Address: s.Address,
-			Since: s.CreatedAt, Current: s.Current,
-		})
-	}
-	return q.Page(status, "Account", "account", accountPage(view))
+	f := q.Login.Factors
+	return q.Bare(status, "Confirm that it is you", confirmPage(factorView{
+		Email: q.Login.Email, Next: nextOf(q), Problem: problem, App: f.TOTP > 0, Password: password,
+		Passkeys: f.Passkeys > 0 && h.auth.PasskeysWork(q.R),
+	}))
 }
 
-// ChangePassword replaces the password and ends all other sessions.
-func (h *Handlers) ChangePassword(q *page.Request) error {
-	err := h.auth.ChangePassword(q.Context(), q.Viewer, auth.PasswordChange{
-		Current: secret.New(q.R.PostFormValue("current")),
-		New:     secret.New(q.R.PostFormValue("password")),
-		Address: q.Addr(),
-	})
-	var fields auth.FieldErrors
-	if errors.As(err, &fields) {
-		return h.show(q, http.StatusUnprocessableEntity, fields)
+// Confirm takes a code or the password.
+func (h *Handlers) Confirm(q *page.Request) error {
+	var err error
+	if code := q.R.PostFormValue("code"); code != "" {
+		_, err = h.auth.CheckCode(q.W, q.R, q.Login, code, q.Addr())
+	} else {
+		_, err = h.auth.CheckPassword(q.W, q.R, q.Login, secret.New(q.R.PostFormValue("password")), q.Addr())
 	}
-	if err != nil {
-		return err
-	}
-	ended, err := h.auth.RevokeOthers(q.Context(), q.Viewer, q.Addr())
-	if err != nil {
-		return err
-	}
-	if err := h.auth.Rotate(q.R, q.Viewer, q.Addr()); err != nil {
-		return err
-	}
-	text := "Password changed."
-	if ended > 0 {
-		text += " " + ui.Count(ended, "other session was", "other sessions were") + " ended."
-	}
-	q.Flash(ui.Flash{Text: text})
-	return q.Redirect("/account")
+	return h.next(q, nextOf(q), err, func(status int, problem string) error { return h.confirm(q, status, problem) })
 }
 
-// Revoke ends one session.
-func (h *Handlers) Revoke(q *page.Request) error {
-	if err := h.auth.Revoke(q.Context(), q.Viewer, q.R.PathValue("session"), q.Addr()); err != nil {
-		return err
-	}
-	q.Flash(ui.Flash{Text: "Session ended."})
-	return q.Redirect("/account")
-}
-
-// RevokeOthers ends every session but this one.
-func (h *Handlers) RevokeOthers(q *page.Request) error {
-	n, err := h.auth.RevokeOthers(q.Context(), q.Viewer, q.Addr())
-	if err != nil {
-		return err
-	}
-	q.Flash(ui.Flash{Text: ui.Count(n, "other session", "other sessions") + " ended."})
-	return q.Redirect("/account")
+// PasskeyConfirm takes a passkey.
+func (h *Handlers) PasskeyConfirm(q *page.Request) error {
+	_, err := h.auth.FinishProof(q.W, q.R, q.Login, []byte(q.R.PostFormValue("credential")), q.Addr())
+	return h.next(q, nextOf(q), err, func(status int, problem string) error { return h.confirm(q, status, problem) })
 }

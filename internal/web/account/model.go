@@ -1,6 +1,7 @@
 package account
 
 import (
+	"net/url"
 	"strings"
 	"time"
 
@@ -8,19 +9,51 @@ import (
 )
 
 type loginView struct {
-	Email   string
-	Next    string
-	Problem string
+	Forgot   bool
+	Email    string
+	Next     string
+	Problem  string
+	Passkeys bool
+}
+
+// factorView is a page that asks for a proof.
+type factorView struct {
+	Email, Next, Problem string
+	App                  bool // an authenticator app can answer
+	Passkeys             bool // a passkey can answer
+	Elsewhere            bool // there are passkeys, but not for this address
+	Codes                bool // there are recovery codes
+	Password             bool // the password can answer
 }
 
 type accountView struct {
-	Name, Email, Role string
-	Sessions          []sessionRow
-	Errors            auth.FieldErrors
-	Now               time.Time
+	Name, Email, Role      string
+	NewEmail, PendingEmail string
+	HasPassword            bool
+	NeedsFactor            bool
+	Factors                []factorRow
+	Codes                  int
+	Kept                   bool
+	Sessions               []sessionRow
+	Errors                 auth.FieldErrors
+	Now                    time.Time
 }
 
 func (v accountView) others() bool { return len(v.Sessions) > 1 }
+
+type factorRow struct {
+	ID, Name string
+	Passkey  bool
+	Since    time.Time
+	Used     time.Time
+}
+
+func (f factorRow) kind() string {
+	if f.Passkey {
+		return "Passkey"
+	}
+	return "Authenticator app"
+}
 
 type sessionRow struct {
 	ID      string
@@ -28,7 +61,45 @@ type sessionRow struct {
 	Agent   string
 	Address string
 	Since   time.Time
+	Seen    time.Time
 	Current bool
+}
+
+type emailView struct{ Email, Token string }
+
+type addView struct {
+	App      auth.AppSetup
+	Next     string
+	Errors   auth.FieldErrors
+	Problem  string
+	Passkeys bool
+	Must     bool // nothing else is allowed until there is a factor
+	First    bool // there is none yet
+	Setup    bool // a step of the first run
+	Role     string
+}
+
+type removeView struct {
+	ID, Name             string
+	Passkey, Last, Needs bool
+}
+
+type codesView struct {
+	Codes   []string
+	Next    string
+	Problem string
+	Left    int
+	Kept    bool
+	Must    bool
+	Setup   bool
+	Email   string
+}
+
+func withNext(path, next string) string {
+	if next == "" || next == "/" || next == "/account" {
+		return path
+	}
+	return path + "?next=" + url.QueryEscape(next)
 }
 
 // browserName shortens a user agent to what a person recognises. It is a hint,

@@ -30,17 +30,28 @@ import (
 // Access says who may use a route.
 type Access int
 
-// The accesses, ascending.
+// The accesses. From Viewer on they are roles of members whose login is
+// complete, ascending.
 const (
 	Public Access = iota // everybody
+	// Pending is whoever gave the right password: the pages that ask for the
+	// second factor.
+	Pending
+	// Enrolling is a member, or somebody who must add a second factor before being
+	// one: the pages that add it.
+	Enrolling
 	Viewer
 	Editor
 	Admin
 	Owner
 )
 
+// Fresh marks an access that is dangerous: whoever has proved nothing within
+// [auth.FreshFor] is asked again first. Write page.Admin | page.Fresh.
+const Fresh Access = 1 << 8
+
 func (a Access) role() store.Role {
-	switch a {
+	switch a &^ Fresh {
 	case Owner:
 		return store.RoleOwner
 	case Admin:
@@ -83,7 +94,10 @@ type Config struct {
 }
 
 // Site makes handlers of page functions.
-type Site struct{ cfg Config }
+type Site struct {
+	cfg   Config
+	forms *http.ServeMux // what shows pages; see Forms
+}
 
 // NewSite returns a Site.
 func NewSite(cfg Config) *Site { return &Site{cfg: cfg} }
@@ -102,7 +116,10 @@ type Request struct {
 	Viewer auth.Identity
 	Conn   store.Connection // zero when the address names none
 	Now    time.Time
-	site   *Site
+	// Login is who is logged in at any stage. Viewer is the same person once the
+	// login is complete.
+	Login auth.Identity
+	site  *Site
 }
 
 // Context returns the request's context.
@@ -138,45 +155,104 @@ func (s *Site) Handler(needs Access, f Func) http.Handler {
 }
 
 func (s *Site) answer(q *Request, needs Access, f Func) error {
-	viewer, err := s.cfg.Auth.Current(q.Context())
+	login, err := s.cfg.Auth.Pending(q.Context())
 	if err != nil {
 		return err
 	}
-	q.Viewer = viewer
-	actor := access.Actor{} // an anonymous request acts as nobody
-	if !viewer.IsZero() {
-		actor = viewer.Actor()
+	q.Login = login
+	actor := access.Actor{} // an anonymous request, and an unfinished login, act as nobody
+	if login.Stage == auth.Complete {
+		q.Viewer = login
+		actor = login.Actor()
+		if s.cfg.Auth.Outgrown(q.Context(), login) {
+			if err := s.cfg.Auth.Rotate(q.R, login, q.Addr()); err != nil {
+				return err
+			}
+		}
 	}
 	q.R = q.R.WithContext(access.With(q.Context(), actor))
-	if needs != Public {
-		if viewer.IsZero() {
-			return q.login()
-		}
+	switch who := needs &^ Fresh; {
+	case who == Public:
+	case login.Stage == auth.Nobody, who == Enrolling && login.Stage < auth.Enrolling, who > Enrolling && login.Stage < auth.Complete:
+		return q.login()
+	case who > Enrolling:
 		if err := access.Require(q.Context(), needs.role()); err != nil {
 			return err
 		}
 		if id := q.R.PathValue("conn"); id != "" {
-			if q.Conn, err = s.cfg.Connections.Connection(q.Context(), viewer.Org, store.ConnectionID(id)); err != nil {
+			if q.Conn, err = s.cfg.Connections.Connection(q.Context(), q.Viewer.Org, store.ConnectionID(id)); err != nil {
 				return err
 			}
 		}
+	}
+	if needs&Fresh != 0 && !q.Fresh() {
+		return q.Redirect("/confirm?next=" + url.QueryEscape(q.form()))
 	}
 	q.W.Header().Set("Cache-Control", "no-store")
 	q.W.Header().Add("Vary", "HX-Request, HX-Target")
 	return f(q)
 }
 
-// login sends the caller to the login page, and back here after it.
+// Fresh reports whether the person proved something a short while ago, see
+// [auth.FreshFor].
+func (q *Request) Fresh() bool { return q.site.cfg.Auth.Fresh(q.Login) }
+
+// Forms tells the site which patterns show pages, so that whoever is asked for a
+// proof while sending a form returns to that form.
+func (s *Site) Forms(patterns []string) {
+	s.forms = http.NewServeMux()
+	for _, p := range patterns {
+		if strings.HasPrefix(p, http.MethodGet+" ") {
+			s.forms.Handle(p, http.NotFoundHandler())
+		}
+	}
+}
+
+// form is the page that the request came from: the address itself when it shows
+// one, else the nearest one above it. What was sent is not sent again.
+func (q *Request) form() string {
+	if q.R.Method == http.MethodGet {
+		return q.R.URL.RequestURI()
+	}
+	path := q.R.URL.Path
+	for q.site.forms != nil && path != "" {
+		probe := &http.Request{Method: http.MethodGet, Host: q.R.Host, URL: &url.URL{Path: path}}
+		if _, pattern := q.site.forms.Handler(probe); pattern != "" {
+			return (&url.URL{Path: path}).String()
+		}
+		path = path[:strings.LastIndexByte(path, '/')]
+	}
+	return "/"
+}
+
+// login sends the caller to the login, and back here after it.
 func (q *Request) login() error {
 	next := "/"
 	if q.R.Method == http.MethodGet {
 		next = q.R.URL.RequestURI()
 	}
-	target := "/login"
-	if next != "/" {
+	return q.Redirect(q.Onward(next))
+}
+
+// Onward returns where the person has to go before next: the login or what is
+// left of it; next itself when nothing is.
+func (q *Request) Onward(next string) string {
+	target := next
+	switch q.Login.Stage {
+	case auth.Nobody:
+		target = "/login"
+	case auth.Half:
+		target = "/login/factor"
+	case auth.Enrolling:
+		target = "/account/factors/add"
+		if q.Login.Factors.Any() {
+			target = "/account/recovery-codes"
+		}
+	}
+	if target != next && next != "/" {
 		target += "?next=" + url.QueryEscape(next)
 	}
-	return q.Redirect(target)
+	return target
 }
 
 // Redirect answers 303 See Other; htmx is told to load the page as a whole.
@@ -459,7 +535,7 @@ func (s *Site) fail(q *Request, err error) {
 	}
 	frame.Title = view.Title()
 	component := ui.Page(frame, ui.ErrorPage(view))
-	if q.Viewer.IsZero() || ferr != nil {
+	if q.Viewer.IsZero() || ferr != nil { // also while a login is not complete
 		component = ui.Bare(frame, ui.ErrorPage(view))
 	}
 	if rerr := q.Render(status, component); rerr != nil {

@@ -37,7 +37,7 @@ func (h *Handlers) Home(q *page.Request) error {
 		return q.Redirect("/setup")
 	}
 	if q.Viewer.IsZero() {
-		return q.Redirect("/login")
+		return q.Redirect(q.Onward("/"))
 	}
 	conn, ok, err := q.LastConnection()
 	if err != nil {
@@ -92,10 +92,10 @@ func (h *Handlers) CreateOwner(q *page.Request) error {
 	case err != nil:
 		return err
 	}
-	if err := h.auth.Begin(q.W, q.R, id, q.Addr()); err != nil {
+	if _, err := h.auth.Begin(q.W, q.R, id, q.Addr()); err != nil {
 		return err
 	}
-	return q.Redirect("/setup/connection")
+	return q.Redirect("/setup/connection") // by way of the second factor
 }
 
 // Connection shows the second step.

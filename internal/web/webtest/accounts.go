@@ -19,6 +19,27 @@ type Users struct {
 	mu      sync.Mutex
 	users   []store.User
 	members []store.Membership
+	factors []store.Factor
+	codes   map[store.UserID]map[string]bool // code → still good
+	kept    map[store.UserID]bool
+	tries   map[string]tries
+	devices map[string]device
+	emails  map[store.UserID]emailChange
+}
+
+type tries struct {
+	count int
+	until time.Time
+}
+
+type device struct {
+	user store.UserID
+	seen time.Time
+}
+
+type emailChange struct {
+	email, token string
+	expires      time.Time
 }
 
 // HasUsers implements auth.Users.
@@ -64,6 +85,11 @@ func (u *Users) UpdateUser(_ context.Context, user store.User) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for i := range u.users {
+		if u.users[i].ID != user.ID && u.users[i].Email == user.Email {
+			return errs.New(errs.Conflict, "already_exists", "There is one like this already.", "")
+		}
+	}
+	for i := range u.users {
 		if u.users[i].ID == user.ID {
 			u.users[i] = user
 			return nil
@@ -83,6 +109,14 @@ func (u *Users) Memberships(_ context.Context, id store.UserID) ([]store.Members
 		}
 	}
 	return list, nil
+}
+
+// AddUser adds an account to the first account's organization.
+func (u *Users) AddUser(user store.User, role store.Role) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.users = append(u.users, user)
+	u.members = append(u.members, store.Membership{OrgID: u.members[0].OrgID, UserID: user.ID, Role: role})
 }
 
 // SetRole gives an account another role.

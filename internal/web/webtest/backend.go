@@ -15,6 +15,7 @@ import (
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/finding"
+	"github.com/metalens/metalens/internal/ledger"
 	"github.com/metalens/metalens/internal/lineage"
 	"github.com/metalens/metalens/internal/secret"
 	"github.com/metalens/metalens/internal/similar"
@@ -24,10 +25,10 @@ import (
 	"github.com/metalens/metalens/internal/web/browse"
 	"github.com/metalens/metalens/internal/web/connections"
 	"github.com/metalens/metalens/internal/web/duplicates"
-	"github.com/metalens/metalens/internal/web/egress"
 	"github.com/metalens/metalens/internal/web/findings"
 	"github.com/metalens/metalens/internal/web/metrics"
 	"github.com/metalens/metalens/internal/web/overview"
+	"github.com/metalens/metalens/internal/web/ui"
 )
 
 // Owner is the account that [Backend.AddOwner] makes.
@@ -75,6 +76,9 @@ type Backend struct {
 	events    map[string][]store.FindingEvent
 	health    map[store.ConnectionID][]overview.HealthPoint
 	ledger    []store.LedgerRow
+	payloads  map[string]ledger.Payload
+	audit     []store.AuditRow
+	integrity ui.IntegrityView
 	changes   []store.Change
 	gaps      []finding.NotEvaluated
 	versions  map[catalog.Ref][]browse.Version
@@ -116,7 +120,7 @@ func (b *Backend) Auth(secure bool) (*auth.Service, error) {
 func (b *Backend) Config(accounts *auth.Service) web.Config {
 	return web.Config{
 		Auth: accounts, Connections: b, Scans: b, Changes: b, Findings: b, Checks: Checks{}, Overview: b, Status: b,
-		Library: b, History: b, Search: b, Duplicates: b, Metrics: b, Ledger: b, Posture: b, Sample: b, Loopback: true, Now: b.Clock,
+		Library: b, History: b, Search: b, Duplicates: b, Metrics: b, Ledger: b, Audit: b, Posture: b, Sample: b, Loopback: true, Now: b.Clock,
 	}
 }
 
@@ -558,21 +562,6 @@ func (b *Backend) Search(_ context.Context, _ store.OrgID, conn store.Connection
 	total := len(hits)
 	hits = hits[min(q.Offset, total):]
 	return hits[:min(len(hits), q.Limit)], total, nil
-}
-
-// Ledger implements the egress page's service.
-func (b *Backend) Ledger(_ context.Context, _ store.OrgID, q egress.Query) ([]store.LedgerRow, int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var list []store.LedgerRow
-	for _, r := range b.ledger {
-		if (q.Connection == "" || r.ConnectionID == q.Connection) && (q.Scan == "" || r.ScanID == q.Scan) {
-			list = append(list, r)
-		}
-	}
-	total := len(list)
-	list = list[min(q.Offset, total):]
-	return list[:min(len(list), q.Limit)], total, nil
 }
 
 // Changes implements the scan page's history.
