@@ -11,7 +11,6 @@ import (
 	"github.com/metalens/metalens/internal/scanservice"
 	"github.com/metalens/metalens/internal/store"
 	"github.com/metalens/metalens/internal/web/connections"
-	"github.com/metalens/metalens/internal/web/egress"
 	"github.com/metalens/metalens/internal/web/overview"
 )
 
@@ -290,33 +289,4 @@ func (p overviewPages) HealthSeries(ctx context.Context, org store.OrgID, conn s
 		return err
 	})
 	return list, err
-}
-
-// ledgerPages implements [egress.Ledger].
-type ledgerPages struct {
-	store   *store.Store
-	library *library
-}
-
-// Ledger is for those who see the whole connection: its rows count what was read.
-func (p ledgerPages) Ledger(ctx context.Context, org store.OrgID, q egress.Query) (rows []store.LedgerRow, total int, err error) {
-	if err := p.whole(ctx, org, q.Connection); err != nil {
-		return nil, 0, err
-	}
-	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
-		rows, total, err = tx.Ledger(ctx, store.LedgerQuery{Connection: q.Connection, Scan: q.Scan, Limit: q.Limit, Offset: q.Offset})
-		return err
-	})
-	return rows, total, err
-}
-
-func (p ledgerPages) whole(ctx context.Context, org store.OrgID, conn store.ConnectionID) error {
-	if conn == "" {
-		return access.Require(ctx, access.Admin)
-	}
-	scope, err := p.library.scope(ctx, org, conn)
-	if err == nil && scope != nil {
-		err = errs.New(errs.Forbidden, "part_only", "The egress ledger is for members who see the whole connection.", "Ask an admin of the organization.")
-	}
-	return err
 }

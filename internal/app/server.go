@@ -43,6 +43,7 @@ type server struct {
 	content  *contentPages
 	sample   *sample
 	outbox   *mail.Outbox
+	resets   resets
 	demo     bool // on this machine only: no second factor is asked for
 
 	own       *outbound.Listeners // everything this process listens on
@@ -120,6 +121,7 @@ func newServer(ctx context.Context, env Env, cfg config.Config, command string) 
 		return s, err
 	}
 	s.outbox = mail.NewOutbox(letters, s.store, queue)
+	s.resets = resets{s.store, queue, s.outbox, cfg.Server.PublicURL, env.Now}
 	s.library = newLibrary(ctx, s.store, sqllineage.New(), s.log)
 	s.content = newContentPages(s.library)
 	keep := retention{s.store, env.Now, s.log}
@@ -128,7 +130,7 @@ func newServer(ctx context.Context, env Env, cfg config.Config, command string) 
 		return s, err
 	}
 	s.runner, err = jobs.New(jobs.Config{
-		Store: s.store, Handlers: slices.Concat(s.warming(s.scans.Handlers()), keeper.handlers(), []jobs.Handler{keep.handler(), keyRotation(s.store), s.outbox.Handler()}),
+		Store: s.store, Handlers: slices.Concat(s.warming(s.scans.Handlers()), keeper.handlers(), []jobs.Handler{keep.handler(), keyRotation(s.store), s.outbox.Handler(), s.resets.handler()}),
 		Periodic: slices.Concat(s.scans.Periodic(), keeper.periodic(), []jobs.Periodic{keep.periodic(), keyRotations()}), Now: env.Now, Logger: s.log,
 	})
 	if err != nil {
@@ -148,7 +150,8 @@ func (s *server) pages(cfg config.Config) error {
 	secure, hosts := s.transport.secure, s.transport.sites
 	var err error
 	s.auth, err = auth.New(auth.Config{
-		Users: users{s.store}, Sessions: sessions{s.store.Sessions(), s.store}, Factors: factors{s.store}, Counters: counters{s.store}, Audit: auditor{s.store},
+		Users: users{s.store}, Sessions: sessions{s.store.Sessions(), s.store}, Factors: factors{s.store}, Counters: counters{s.store}, Audit: auditor{store: s.store, outbox: s.outbox},
+		Mailer:      accountMail{s.store, s.outbox, cfg.Server.PublicURL},
 		MFAOptional: s.demo, PublicURL: cfg.Server.PublicURL, Secure: secure, Now: s.env.Now, Logger: s.log,
 	})
 	if err != nil {
@@ -176,7 +179,7 @@ func (s *server) pages(cfg config.Config) error {
 		Auth: s.auth, Connections: connectionPages{s.connections}, Scans: scans, Changes: scans,
 		Findings: findingPages{s.store, s.library, s.env.Now}, Checks: newCheckPages(), Overview: overviewPages{scans}, Status: scans,
 		Library: s.library, History: history, Search: history, Duplicates: s.content, Metrics: s.content, Ledger: entries, Audit: entries,
-		Members: people, Mail: mailPages{s.outbox, cfg.Mail, cfg.Server.PublicURL},
+		Members: people, Mail: mailPages{s.outbox, cfg.Mail, cfg.Server.PublicURL}, Forgotten: auth.NewForgotten(s.auth, s.resets),
 		Posture: securityPages{s}, SecurityContact: cfg.Security.Contact,
 		SignOn: signOn, Tokens: tokens,
 		Ready: s.store.Ping, Notice: s.certificateNotice, Hosts: hosts, Loopback: true, Secure: secure, TrustedProxies: cfg.Server.TrustedProxies, OnlyProxies: cfg.Server.BehindProxy,

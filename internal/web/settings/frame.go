@@ -29,6 +29,8 @@ func Sections() []Section {
 		{"tokens", "Access tokens", "/settings/tokens", store.RoleViewer},
 		{"sign-in", "Sign-in", "/settings/sign-in", store.RoleAdmin},
 		{"mail", "Mail", "/settings/mail", store.RoleAdmin},
+		{"audit", "Audit log", "/audit", store.RoleAdmin},
+		{"egress", "Egress ledger", "/egress", store.RoleAdmin},
 	}
 }
 

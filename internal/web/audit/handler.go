@@ -1,0 +1,213 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/metalens/metalens/internal/ledger"
+	"github.com/metalens/metalens/internal/report"
+	"github.com/metalens/metalens/internal/store"
+	"github.com/metalens/metalens/internal/web/egress"
+	"github.com/metalens/metalens/internal/web/page"
+	"github.com/metalens/metalens/internal/web/settings"
+	"github.com/metalens/metalens/internal/web/ui"
+)
+
+// Handlers answers the addresses of the audit log.
+type Handlers struct{ log Log }
+
+// New returns the handlers.
+func New(log Log) *Handlers { return &Handlers{log} }
+
+const path = "/audit"
+
+// systemActor stands for what no person did, in the filter.
+const systemActor = "system"
+
+type view struct {
+	Params    url.Values
+	People    []ui.Choice
+	Actions   []ui.Choice
+	Rows      []row
+	Pager     ui.PagerView
+	Integrity ui.IntegrityView
+	Now       time.Time
+}
+
+type row struct {
+	At      time.Time
+	Actor   string
+	Action  string
+	Meaning string
+	Target  string
+	Source  string
+	Detail  string
+}
+
+type chip struct{ Label, Remove string }
+
+func (v view) chips() []chip {
+	var list []chip
+	add := func(name, label string, choices []ui.Choice) {
+		value := v.Params.Get(name)
+		if value == "" {
+			return
+		}
+		shown := ui.Clean(value)
+		for _, c := range choices {
+			if c.Value == value {
+				shown = c.Label
+			}
+		}
+		list = append(list, chip{label + shown, ui.Address(path, ui.Without(ui.Without(v.Params, "page", ""), name, ""))})
+	}
+	add("actor", "By ", v.People)
+	add("action", "Action: ", v.Actions)
+	add("object", "Object: ", nil)
+	add("since", "From ", nil)
+	add("until", "Until ", nil)
+	return list
+}
+
+func (v view) export(kind string) string {
+	return ui.Address(path+kind, ui.Without(v.Params, "page", ""))
+}
+
+func query(q *page.Request) (Query, url.Values, error) {
+	params := url.Values{}
+	for _, k := range []string{"actor", "action", "object", "since", "until", "page"} {
+		if v := strings.TrimSpace(q.R.URL.Query().Get(k)); v != "" {
+			params.Set(k, v)
+		}
+	}
+	since, until, err := egress.Days(params)
+	ask := Query{
+		Actor: store.UserID(params.Get("actor")), Action: params.Get("action"), Object: params.Get("object"), Since: since, Until: until,
+		Limit: ui.PerPage, Offset: ui.Offset(params),
+	}
+	if ask.Actor == systemActor {
+		ask.Actor, ask.System = "", true
+	}
+	return ask, params, err
+}
+
+// List shows who did what, the newest first.
+func (h *Handlers) List(q *page.Request) error {
+	ask, params, err := query(q)
+	if err != nil {
+		return err
+	}
+	v := view{Params: params, Now: q.Now}
+	people, err := h.log.AuditPeople(q.Context(), q.Org())
+	if err != nil {
+		return err
+	}
+	rows, total, err := h.log.AuditLog(q.Context(), q.Org(), ask)
+	if err != nil {
+		return err
+	}
+	if v.Integrity, err = h.log.Integrity(q.Context(), q.Org(), ledger.ChainAudit); err != nil {
+		return err
+	}
+	v.Integrity.Now = q.Now
+	names := map[store.UserID]string{}
+	for _, p := range people {
+		names[p.ID] = ui.Name(p.Name)
+		v.People = append(v.People, ui.Choice{Value: string(p.ID), Label: names[p.ID]})
+	}
+	v.People = append(v.People, ui.Choice{Value: systemActor, Label: "MetaLens itself"})
+	meanings := map[string]string{}
+	for _, e := range ledger.AuditEvents() {
+		meanings[e.Action] = e.Meaning
+		v.Actions = append(v.Actions, ui.Choice{Value: e.Action, Label: words(e.Action)})
+	}
+	for _, r := range rows {
+		shown := row{
+			At: r.At, Actor: names[r.Actor], Action: words(r.Action), Meaning: meanings[r.Action], Target: ui.Clean(r.Target),
+			Source: ui.Clean(r.Source), Detail: ui.Clip(ui.Clean(r.Detail), 300),
+		}
+		switch {
+		case r.Actor == "":
+			shown.Actor = "MetaLens"
+		case shown.Actor == "":
+			shown.Actor = "former member " + ui.Clip(ui.Clean(string(r.Actor)), 8)
+		}
+		v.Rows = append(v.Rows, shown)
+	}
+	v.Pager = ui.Pages(path, params, len(v.Rows), total, "row", "rows")
+	return settings.Page(q, http.StatusOK, "audit", "Audit log", listPage(v), page.Wide())
+}
+
+func words(action string) string { return ui.Capital(strings.ReplaceAll(ui.Clean(action), "_", " ")) }
+
+// exportRows is how many rows one export holds at most.
+const exportRows = 100_000
+
+func (h *Handlers) exported(q *page.Request) ([]store.AuditRow, error) {
+	ask, _, err := query(q)
+	if err != nil {
+		return nil, err
+	}
+	ask.Limit, ask.Offset = exportRows, 0
+	rows, _, err := h.log.AuditLog(q.Context(), q.Org(), ask)
+	return rows, err
+}
+
+// CSV exports what the filters show, for a spreadsheet.
+func (h *Handlers) CSV(q *page.Request) error {
+	rows, err := h.exported(q)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	lines := [][]string{{"at", "seq", "actor", "action", "target", "source", "detail", "id"}}
+	for _, r := range rows {
+		lines = append(lines, []string{
+			r.At.UTC().Format(time.RFC3339Nano), strconv.FormatInt(r.Seq, 10), report.SpreadsheetCell(string(r.Actor)), report.SpreadsheetCell(r.Action),
+			report.SpreadsheetCell(r.Target), report.SpreadsheetCell(r.Source), report.SpreadsheetCell(r.Detail), r.ID,
+		})
+	}
+	if err := w.WriteAll(lines); err != nil {
+		return fmt.Errorf("write the export: %w", err)
+	}
+	return q.Download("metalens-audit.csv", "text/csv; charset=utf-8", b.Bytes())
+}
+
+type exportedRow struct {
+	At     time.Time       `json:"at"`
+	Seq    int64           `json:"seq"`
+	ID     string          `json:"id"`
+	Actor  store.UserID    `json:"actor,omitempty"`
+	Action string          `json:"action"`
+	Target string          `json:"target,omitempty"`
+	Source string          `json:"source,omitempty"`
+	Detail json.RawMessage `json:"detail,omitempty"`
+}
+
+// JSONL exports what the filters show, one JSON object per line.
+func (h *Handlers) JSONL(q *page.Request) error {
+	rows, err := h.exported(q)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	for _, r := range rows {
+		line := exportedRow{At: r.At, Seq: r.Seq, ID: r.ID, Actor: r.Actor, Action: r.Action, Target: r.Target, Source: r.Source}
+		if json.Valid([]byte(r.Detail)) {
+			line.Detail = json.RawMessage(r.Detail)
+		}
+		if err := e.Encode(line); err != nil {
+			return fmt.Errorf("write the export: %w", err)
+		}
+	}
+	return q.Download("metalens-audit.jsonl", "application/x-ndjson", b.Bytes())
+}
