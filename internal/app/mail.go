@@ -6,6 +6,7 @@ import (
 
 	"github.com/metalens/metalens/internal/config"
 	"github.com/metalens/metalens/internal/errs"
+	"github.com/metalens/metalens/internal/jobs"
 	"github.com/metalens/metalens/internal/ledger"
 	"github.com/metalens/metalens/internal/mail"
 	"github.com/metalens/metalens/internal/outbound"
@@ -31,6 +32,19 @@ func mailServer(env Env, cfg config.Config, policy outbound.Policy) (*mail.Serve
 		c.RootCAs = pem
 	}
 	return mail.New(c)
+}
+
+// letters queues what commands have to say by mail; the server delivers it.
+func (c *core) letters() (*mail.Outbox, error) {
+	s, err := mailServer(c.env, c.config, ownPolicy(c.config))
+	if err != nil {
+		return nil, err
+	}
+	queue, err := jobs.NewQueue(c.store)
+	if err != nil {
+		return nil, err
+	}
+	return mail.NewOutbox(s, c.store, queue), nil
 }
 
 // mailPages implements [settings.Mail].

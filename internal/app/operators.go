@@ -58,7 +58,7 @@ func (operators) Memberships(_ context.Context, id store.UserID) ([]store.Member
 // operatorAuth is the account service of the console.
 func (c *core) operatorAuth(cfg auth.Config) (*auth.Service, error) {
 	cfg.Users, cfg.Sessions = operators{users{c.store}}, sessions{c.store.Sessions(), c.store}
-	cfg.Factors, cfg.Counters, cfg.Audit = factors{c.store}, counters{c.store}, auditor{c.store}
+	cfg.Factors, cfg.Counters, cfg.Audit = factors{c.store}, counters{c.store}, auditor{store: c.store}
 	cfg.Cookie, cfg.Now, cfg.Logger = "metalens-operator", c.env.Now, c.log
 	return auth.New(cfg)
 }

@@ -204,6 +204,10 @@ func (s *Service) arrived(w http.ResponseWriter, r *http.Request, id Identity, a
 	if len(device) != len(randomText()) {
 		device = randomText()
 	}
+	known, err := s.throttle.knows(ctx, id.Email, device)
+	if err != nil {
+		return err
+	}
 	if err := s.throttle.counters.RememberDevice(ctx, id.User, id.Email, device, now); err != nil {
 		return fmt.Errorf("remember the browser: %w", err)
 	}
@@ -214,6 +218,9 @@ func (s *Service) arrived(w http.ResponseWriter, r *http.Request, id Identity, a
 	user, err := s.users.User(ctx, id.User)
 	if err != nil {
 		return fmt.Errorf("find account: %w", err)
+	}
+	if !known && !user.LastLoginAt.IsZero() {
+		detail = append(detail, "device", "new")
 	}
 	user.LastLoginAt = now
 	if err := s.users.UpdateUser(ctx, user); err != nil {

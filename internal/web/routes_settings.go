@@ -1,6 +1,7 @@
 package web
 
 import (
+	"github.com/metalens/metalens/internal/web/account"
 	"github.com/metalens/metalens/internal/web/page"
 	"github.com/metalens/metalens/internal/web/settings"
 )
@@ -11,6 +12,7 @@ func settingsRoutes(cfg Config) []route {
 	if cfg.Members == nil {
 		return nil
 	}
+	forgotten := account.NewResets(cfg.Forgotten)
 	h := settings.New(cfg.Auth, cfg.Members, cfg.Mail)
 	return []route{
 		{Pattern: "GET /settings", Access: page.Viewer, Func: h.General},
@@ -31,6 +33,11 @@ func settingsRoutes(cfg Config) []route {
 		{Pattern: "POST /invite/{token}/accept", Access: page.Viewer, Func: h.Accept},
 		{Pattern: "POST /invite/{token}/join", Access: page.Public, Func: h.Join},
 		{Pattern: "POST /invite/{token}/register", Access: page.Public, Func: h.Register},
+
+		{Pattern: "GET /login/forgot", Access: page.Public, Func: forgotten.ForgotForm},
+		{Pattern: "POST /login/forgot", Access: page.Public, Func: forgotten.Forgot},
+		{Pattern: "GET /reset/{token}", Access: page.Public, Func: forgotten.ResetForm},
+		{Pattern: "POST /reset/{token}", Access: page.Public, Func: forgotten.Reset},
 
 		{Pattern: "GET /organizations/new", Access: page.Owner, Func: h.NewOrganization},
 		{Pattern: "POST /organizations", Access: page.Owner, Func: h.CreateOrganization},
