@@ -30,6 +30,8 @@ type commands struct {
 	User     userCommand     `cmd:"" help:"Look after accounts."`
 	Operator operatorCommand `cmd:"" help:"Look after accounts of the operator console."`
 	Keys     keysCommand     `cmd:"" help:"Look after the keys that seal stored data."`
+	Backup   backupCommand   `cmd:"" help:"Back everything up into one encrypted file, while a server runs. The master key is not in it."`
+	Restore  restoreCommand  `cmd:"" help:"Fill the database from a backup, of either engine."`
 	SQL      sqlCommand      `cmd:"" name:"sql" help:"Read SQL without a Metabase: what it uses and yields, and its normal form."`
 	Impact   impactCommand   `cmd:"" help:"Say what the change of a table, a column or a piece of content breaks: by name, by a migration, or by two dbt manifests."`
 	Diff     diffCommand     `cmd:"" help:"Say what differs between two scans, reports or export folders."`
@@ -234,6 +236,8 @@ type userCommand struct {
 type userResetCommand struct {
 	Email        string `arg:"" optional:"" help:"E-mail address of the account; not needed when there is only one."`
 	PasswordFile string `help:"File with the new password, - for standard input; otherwise one is made up and printed." placeholder:"FILE"`
+
+	RemoveFactors bool `help:"Remove the second factors and recovery codes as well, for whoever lost them all."`
 }
 
 // Run resets a password.
@@ -242,5 +246,5 @@ func (c userResetCommand) Run(ctx context.Context, i *invocation) error {
 	if err != nil {
 		return err
 	}
-	return app.UserReset(ctx, i.env, loaded, app.UserResetOptions{Email: c.Email, PasswordFile: c.PasswordFile})
+	return app.UserReset(ctx, i.env, loaded, app.UserResetOptions{Email: c.Email, PasswordFile: c.PasswordFile, RemoveFactors: c.RemoveFactors})
 }

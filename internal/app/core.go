@@ -90,12 +90,17 @@ func (c *core) openStore(ctx context.Context, readOnly bool) error {
 		return err
 	}
 	var err error
-	c.store, err = store.Open(ctx, store.Config{
+	c.store, err = store.Open(ctx, c.storeConfig(ctx, readOnly))
+	return err
+}
+
+// storeConfig is how the store is opened, and restored.
+func (c *core) storeConfig(ctx context.Context, readOnly bool) store.Config {
+	return store.Config{
 		Dir: c.dir.Path(), DatabaseURL: c.config.DatabaseURL, AdminURL: c.config.AdminDatabaseURL, Keys: c.keys, ReloadKeys: c.keySource.Reload(ctx), ReadOnly: readOnly, Now: c.env.Now, Logger: c.log,
 		Tombstones: c.config.Retention.Tombstones, ErasureKeys: c.config.Retention.ErasureKeys,
 		Payloads: ledger.PayloadMode(c.config.Ledger.Payloads), PayloadAge: time.Duration(c.config.Ledger.PayloadDays) * 24 * time.Hour,
-	})
-	return err
+	}
 }
 
 func (c *core) withServices(o coreOptions) *core {
