@@ -47,6 +47,9 @@ func protect(cfg Config, site *page.Site, mux *http.ServeMux, files http.Handler
 	app = origin.Handler(app)
 	outer := http.NewServeMux()
 	outer.Handle("/", app)
+	if cfg.API != nil { // knows tokens only: no session, no forms
+		outer.Handle("/api/", cfg.API)
+	}
 	outer.Handle("GET "+assets.Prefix, files)
 	outer.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	outer.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
@@ -279,6 +282,9 @@ func limited(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+// ClientAddr is who asks: the peer, or what a trusted proxy says about it.
+func ClientAddr(r *http.Request, trusted []netip.Prefix) netip.Addr { return clientAddr(r, trusted) }
 
 // clientAddr is who asks: the peer, or what a trusted proxy says about it. Of
 // the forwarded addresses the last one that is no trusted proxy counts.
