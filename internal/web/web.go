@@ -27,6 +27,7 @@ import (
 	"github.com/metalens/metalens/internal/web/metrics"
 	"github.com/metalens/metalens/internal/web/overview"
 	"github.com/metalens/metalens/internal/web/page"
+	"github.com/metalens/metalens/internal/web/privacy"
 	"github.com/metalens/metalens/internal/web/scans"
 	"github.com/metalens/metalens/internal/web/security"
 	"github.com/metalens/metalens/internal/web/settings"
@@ -57,9 +58,11 @@ type Config struct {
 	Mail        settings.Mail     // needed with Members
 	Forgotten   account.Forgotten // needed with Members
 	Posture     security.Service
-	SignOn      signin.Service // nil: no single sign-on
-	Tokens      tokens.Service // nil: no access tokens
-	Sample      setup.Sample   // nil: the sample company is not offered
+	SignOn      signin.Service  // nil: no single sign-on
+	Tokens      tokens.Service  // nil: no access tokens
+	API         http.Handler    // nil: no API; else it answers everything below /api/
+	Privacy     privacy.Service // nil: no pages of retention, deletion and export
+	Sample      setup.Sample    // nil: the sample company is not offered
 
 	// SecurityContact takes reports about this deployment (mailto: or https:), for
 	// security.txt; empty: the makers of MetaLens do.

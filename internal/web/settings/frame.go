@@ -29,6 +29,9 @@ func Sections() []Section {
 		{"tokens", "Access tokens", "/settings/tokens", store.RoleViewer},
 		{"sign-in", "Sign-in", "/settings/sign-in", store.RoleAdmin},
 		{"mail", "Mail", "/settings/mail", store.RoleAdmin},
+		{"retention", "Retention", "/settings/retention", store.RoleViewer},
+		{"export", "Export", "/settings/export", store.RoleAdmin},
+		{"delete", "Delete", "/settings/delete", store.RoleOwner},
 		{"audit", "Audit log", "/audit", store.RoleAdmin},
 		{"egress", "Egress ledger", "/egress", store.RoleAdmin},
 	}
