@@ -87,7 +87,7 @@ func (s *server) prepareDemo(ctx context.Context, password secret.Value) error {
 		if err != nil {
 			return fmt.Errorf("make the demo's owner: %w", err)
 		}
-	} else if _, err := s.resetPassword(ctx, DemoEmail, password); err != nil {
+	} else if _, _, err := s.resetPassword(ctx, UserResetOptions{Email: DemoEmail}, password); err != nil {
 		return err
 	}
 	org, err := s.organization(ctx)

@@ -21,6 +21,9 @@ import (
 type UserResetOptions struct {
 	Email        string // may be empty where there is one account only
 	PasswordFile string // "-" is standard input; empty: one is made up and printed
+	// RemoveFactors takes the second factors and recovery codes off as well, for
+	// whoever lost them all.
+	RemoveFactors bool
 }
 
 // UserReset gives an account a new password and ends its logins. Whoever may
@@ -41,32 +44,39 @@ func UserReset(ctx context.Context, env Env, loaded *config.Loaded, o UserResetO
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
-	email, err := c.resetPassword(ctx, o.Email, password)
+	email, removed, err := c.resetPassword(ctx, o, password)
 	if err != nil {
 		return err
 	}
 	env.Say("%s has a new password; all its logins were ended.", email)
+	switch {
+	case o.RemoveFactors && removed == 0:
+		env.Say("It had no second factor to remove.")
+	case o.RemoveFactors:
+		env.Say("Second factors removed: %d, and all recovery codes. An owner or admin adds a new one at the next login.", removed)
+	}
 	if o.PasswordFile == "" {
 		_, err = fmt.Fprintln(env.Stdout, password.Expose())
 	}
 	return err
 }
 
-// resetPassword replaces the password of an account and says which it was.
-func (c *core) resetPassword(ctx context.Context, email string, password secret.Value) (string, error) {
+// resetPassword replaces the password of an account and says which it was, and
+// how many second factors were removed.
+func (c *core) resetPassword(ctx context.Context, o UserResetOptions, password secret.Value) (email string, removed int, err error) {
 	var list []store.User
-	err := c.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) (err error) {
+	err = c.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) (err error) {
 		list, err = tx.Users(ctx)
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("list accounts: %w", err)
+		return "", 0, fmt.Errorf("list accounts: %w", err)
 	}
 	var user store.User
 	names := make([]string, 0, len(list))
 	for _, u := range list {
 		names = append(names, u.Email)
-		if strings.EqualFold(u.Email, strings.TrimSpace(email)) || email == "" && len(list) == 1 {
+		if strings.EqualFold(u.Email, strings.TrimSpace(o.Email)) || o.Email == "" && len(list) == 1 {
 			user = u
 		}
 	}
@@ -75,22 +85,31 @@ func (c *core) resetPassword(ctx context.Context, email string, password secret.
 		if len(names) > 0 {
 			hint = "Accounts: " + strings.Join(names, ", ") + "."
 		}
-		return "", errs.New(errs.NotFound, "unknown_account", "Which account is meant is not clear.", hint)
+		return "", 0, errs.New(errs.NotFound, "unknown_account", "Which account is meant is not clear.", hint)
+	}
+	letters, err := c.letters()
+	if err != nil {
+		return "", 0, err
 	}
 	service, err := auth.New(auth.Config{ //nolint:contextcheck // only makes the service
-		Users: users{c.store}, Sessions: sessions{c.store.Sessions(), c.store}, Factors: factors{c.store}, Counters: counters{c.store}, Audit: auditor{c.store}, Now: c.env.Now, Logger: c.log,
+		Users: users{c.store}, Sessions: sessions{c.store.Sessions(), c.store}, Factors: factors{c.store}, Counters: counters{c.store}, Audit: auditor{store: c.store, outbox: letters}, Now: c.env.Now, Logger: c.log,
 	})
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	if err := service.ResetPassword(ctx, user.ID, password); err != nil {
 		var fields auth.FieldErrors
 		if errors.As(err, &fields) {
-			return "", errs.New(errs.Invalid, "bad_password", fields["password"], "Choose another password.")
+			return "", 0, errs.New(errs.Invalid, "bad_password", fields["password"], "Choose another password.")
 		}
-		return "", err
+		return "", 0, err
 	}
-	return user.Email, nil
+	if o.RemoveFactors {
+		if removed, err = service.RemoveFactors(ctx, user.ID); err != nil {
+			return "", 0, err
+		}
+	}
+	return user.Email, removed, nil
 }
 
 func readPassword(env Env, path string) (secret.Value, error) {

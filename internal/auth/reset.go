@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strconv"
 
 	"github.com/metalens/metalens/internal/secret"
 	"github.com/metalens/metalens/internal/store"
@@ -30,6 +31,28 @@ func (s *Service) ResetPassword(ctx context.Context, id store.UserID, password s
 	if _, err := s.store.EndSessions(ctx, user.ID, ""); err != nil {
 		return fmt.Errorf("end sessions: %w", err)
 	}
+	// Whoever knew the old password may have logged in from a browser of theirs.
+	if err := s.throttle.counters.ForgetDevices(ctx, user.ID); err != nil {
+		return fmt.Errorf("forget browsers: %w", err)
+	}
 	s.record(ctx, Identity{User: user.ID}, "password_reset", netip.Addr{})
 	return nil
+}
+
+// RemoveFactors removes every second factor and recovery code of an account and
+// ends all its logins. It is for whoever operates the installation, not for
+// pages. It says how many factors there were.
+func (s *Service) RemoveFactors(ctx context.Context, id store.UserID) (int, error) {
+	n, err := s.factors.DeleteFactors(ctx, id)
+	if err != nil {
+		return 0, fmt.Errorf("remove factors: %w", err)
+	}
+	if _, err := s.store.EndSessions(ctx, id, ""); err != nil {
+		return 0, fmt.Errorf("end sessions: %w", err)
+	}
+	if err := s.throttle.counters.ForgetDevices(ctx, id); err != nil {
+		return 0, fmt.Errorf("forget browsers: %w", err)
+	}
+	s.record(ctx, Identity{User: id}, "factors_removed", netip.Addr{}, "count", strconv.Itoa(n))
+	return n, nil
 }

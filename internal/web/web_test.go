@@ -186,7 +186,7 @@ func concrete(pattern, conn string) (method, path string) {
 	).Replace(path)
 }
 
-var publicRoutes = []string{"GET /{$}", "POST /theme", "GET /setup", "POST /setup", "GET /login", "POST /login", "POST /logout"}
+var publicRoutes = []string{"GET /{$}", "POST /theme", "GET /setup", "POST /setup", "GET /login", "POST /login", "POST /login/passkey/begin", "POST /login/passkey", "POST /logout"}
 
 // TestEveryRouteWantsALogin asks every route as nobody.
 func TestEveryRouteWantsALogin(t *testing.T) {
@@ -225,7 +225,7 @@ func TestEveryRouteChecksTheRole(t *testing.T) {
 	b.Users.SetRole(id.User, store.RoleViewer)
 	for _, pattern := range web.Patterns() {
 		method, path := concrete(pattern, conn)
-		if slices.Contains(publicRoutes, pattern) || strings.HasPrefix(path, "/account") {
+		if slices.Contains(publicRoutes, pattern) || strings.HasPrefix(path, "/account") || strings.HasPrefix(path, "/login/factor") || strings.HasPrefix(path, "/confirm") {
 			continue
 		}
 		if strings.Contains(path, "/impact/migration") {
@@ -295,7 +295,7 @@ func TestSecurityHeadersStandEverywhere(t *testing.T) {
 // TestNothingInline looks for script and style that the policy would refuse.
 func TestNothingInline(t *testing.T) {
 	s, conn := owned(t)
-	for _, path := range []string{conn, conn + "/findings", conn + "/catalog", conn + "/catalog/question/101?tab=usage", conn + "/scans/scan-14", "/connections/new", "/account"} {
+	for _, path := range []string{conn, conn + "/findings", conn + "/catalog", conn + "/catalog/question/101?tab=usage", conn + "/scans/scan-14", "/connections/new", "/account", "/confirm"} {
 		a := s.get(path)
 		if a.status != http.StatusOK {
 			t.Errorf("%s: %d", path, a.status)
