@@ -361,16 +361,6 @@ func (p securityPages) keysSection() posture.Section {
 	}}
 }
 
-// retentionSection says what is kept for how long.
-func (p securityPages) retentionSection(_ context.Context, _ store.OrgID) (posture.Section, error) {
-	return posture.Section{ID: "retention", Title: "Retention and deletion", Facts: []posture.Fact{
-		{Label: "Scans and summaries", Value: days(keepScans), State: posture.Fine, Source: posture.Configuration},
-		{Label: "Audit log", Value: days(keepAudit), State: posture.Fine, Source: posture.Configuration},
-		{Label: "Egress ledger", Value: days(keepLedger), State: posture.Fine, Source: posture.Configuration},
-		{Label: "Credentials", Value: "deleted with their connection, at once", State: posture.Fine, Source: posture.BuiltIn},
-	}}, nil
-}
-
 // evidence says how the records themselves are kept honest.
 func (p securityPages) evidence(_ context.Context, _ store.OrgID) (posture.Section, error) {
 	return posture.Section{ID: "evidence", Title: "Evidence", Facts: []posture.Fact{

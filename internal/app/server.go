@@ -15,6 +15,7 @@ import (
 
 	"github.com/metalens/metalens/internal/auth"
 	"github.com/metalens/metalens/internal/config"
+	"github.com/metalens/metalens/internal/erasure"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/grants"
 	"github.com/metalens/metalens/internal/jobs"
@@ -43,6 +44,7 @@ type server struct {
 	content  *contentPages
 	sample   *sample
 	outbox   *mail.Outbox
+	erasure  *erasure.Service
 	resets   resets
 	demo     bool // on this machine only: no second factor is asked for
 
@@ -124,7 +126,10 @@ func newServer(ctx context.Context, env Env, cfg config.Config, command string) 
 	s.resets = resets{s.store, queue, s.outbox, cfg.Server.PublicURL, env.Now}
 	s.library = newLibrary(ctx, s.store, sqllineage.New(), s.log)
 	s.content = newContentPages(s.library)
-	keep := retention{s.store, env.Now, s.log}
+	if err = s.openErasure(); err != nil {
+		return s, err
+	}
+	keep := retention{s.erasure}
 	keeper, err := newLedgerKeeper(env, cfg, s.store, s.outbox, policy, s.log)
 	if err != nil {
 		return s, err
@@ -179,6 +184,7 @@ func (s *server) pages(cfg config.Config) error {
 		Auth: s.auth, Connections: connectionPages{s.connections}, Scans: scans, Changes: scans,
 		Findings: findingPages{s.store, s.library, s.env.Now}, Checks: newCheckPages(), Overview: overviewPages{scans}, Status: scans,
 		Library: s.library, History: history, Search: history, Duplicates: s.content, Metrics: s.content, Ledger: entries, Audit: entries,
+		Privacy: privacyPages{s.erasure, s},
 		Members: people, Mail: mailPages{s.outbox, cfg.Mail, cfg.Server.PublicURL}, Forgotten: auth.NewForgotten(s.auth, s.resets),
 		Posture: securityPages{s}, SecurityContact: cfg.Security.Contact,
 		SignOn: signOn, Tokens: tokens,
@@ -190,6 +196,9 @@ func (s *server) pages(cfg config.Config) error {
 	}
 	pages.Grants = grants.New(grants.Config{Store: s.store})
 	s.web = pages
+	if pages.API, err = s.newAPI(pages, tokens); err != nil {
+		return err
+	}
 	s.handler, err = web.New(pages)
 	return err
 }
@@ -281,10 +290,12 @@ func (s *server) run(ctx context.Context) error {
 	}
 	follow, stopFollowing := context.WithCancel(context.WithoutCancel(ctx))
 	go s.live.Follow(follow, s.store, s.log)
+	stopWatching := s.watchDeletions(context.WithoutCancel(ctx))
 	consoleEnd := s.serveConsole(ctx)
 	err := web.Serve(ctx, s.listener, s.handler, o)
 	err = errors.Join(err, consoleEnd())
 	stopFollowing()
+	stopWatching()
 	end()
 	wait()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWait)

@@ -216,3 +216,10 @@ func (v *View) bytes() int64 {
 	}
 	return n + int64(len(s.Usage))*250
 }
+
+// Forget drops the views of an organization that was deleted.
+func (l *Loader) Forget(org store.OrgID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.views = slices.DeleteFunc(l.views, func(k kept) bool { return k.org == org })
+}
