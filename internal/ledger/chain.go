@@ -52,7 +52,7 @@ func Canonical(parts ...[]byte) []byte {
 	}
 	b := make([]byte, 0, size)
 	for _, p := range parts {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(p))) //nolint:gosec // rows are far below 4 GB
+		b = binary.BigEndian.AppendUint32(b, uint32(len(p)))
 		b = append(b, p...)
 	}
 	return b
@@ -82,8 +82,8 @@ func Commit(salt, canonical []byte) []byte { return sum(domainCommitment, Canoni
 // before it.
 func Link(before []byte, seq, atMicros int64, commitment []byte) []byte {
 	var numbers [16]byte
-	binary.BigEndian.PutUint64(numbers[:8], uint64(seq))      //nolint:gosec // two's complement is as good
-	binary.BigEndian.PutUint64(numbers[8:], uint64(atMicros)) //nolint:gosec // two's complement is as good
+	binary.BigEndian.PutUint64(numbers[:8], uint64(seq))
+	binary.BigEndian.PutUint64(numbers[8:], uint64(atMicros))
 	return sum(domainLink, Canonical(before, numbers[:], commitment))
 }
 

@@ -41,7 +41,7 @@ type Checkpoint struct {
 
 // statement is what is signed.
 func (c Checkpoint) statement() []byte {
-	number := func(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) } //nolint:gosec // two's complement is as good
+	number := func(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
 	return append([]byte("metalens checkpoint v1\x00"), Canonical([]byte(c.Org), []byte(c.Chain), []byte(c.Kind), number(c.Seq), c.Link,
 		number(microsOf(c.At)), number(microsOf(c.Before)), []byte(c.KeyID))...)
 }

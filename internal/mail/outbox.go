@@ -108,29 +108,12 @@ func (o *Outbox) Handler() jobs.Handler {
 // Recorder returns the egress ledger of an organization, or the installation's
 // own record where there is none.
 func (o *Outbox) Recorder(org store.OrgID) ledger.Recorder {
-	own := &installation{o.store}
+	own := store.NewSystemRecorder(o.store)
 	if org == "" {
 		return own
 	}
 	return &orElse{first: store.NewRecorder(o.store, org, "", ""), second: own}
 }
-
-// installation records deliveries that belong to no organization in the audit
-// log of the installation.
-type installation struct{ store *store.Store }
-
-func (r *installation) Record(ctx context.Context, e ledger.Entry) error {
-	detail, err := json.Marshal(map[string]any{
-		"host": e.Host, "address": e.Address, "exchange": e.Exchange, "request_bytes": e.RequestSize, "response_bytes": e.ResponseSize, "error": e.Error,
-	})
-	if err != nil {
-		return fmt.Errorf("write an exchange: %w", err)
-	}
-	row := store.AuditRow{At: e.At, Action: "mail_" + string(e.Phase), Detail: string(detail)}
-	return r.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error { return tx.Audit(ctx, row) })
-}
-
-func (r *installation) Flush(context.Context) error { return nil }
 
 // orElse records in the first, or in the second where the organization of the
 // first is gone.

@@ -12,6 +12,7 @@ import (
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/jobs"
 	"github.com/metalens/metalens/internal/keys"
+	"github.com/metalens/metalens/internal/ledger"
 	"github.com/metalens/metalens/internal/mail"
 	"github.com/metalens/metalens/internal/mail/mailtest"
 	"github.com/metalens/metalens/internal/secret"
@@ -232,9 +233,9 @@ func TestOutboxOutlivesTheOrganization(t *testing.T) {
 		}
 		deadline := time.Now().Add(10 * time.Second)
 		for {
-			var rows []store.AuditRow
+			var rows []store.LedgerRow
 			err := b.store.ViewSystem(b.Context(), func(ctx context.Context, tx *store.SystemTx) (err error) {
-				rows, _, err = tx.AuditLog(ctx, store.AuditQuery{Limit: 10})
+				rows, _, err = tx.SystemLedger(ctx, store.LedgerQuery{Limit: 10})
 				return err
 			})
 			if err != nil {
@@ -242,7 +243,7 @@ func TestOutboxOutlivesTheOrganization(t *testing.T) {
 			}
 			if len(rows) == 4 {
 				for _, r := range rows {
-					if !strings.HasPrefix(r.Action, "mail_") || !strings.Contains(r.Detail, fake.Address()) || strings.Contains(r.Detail, letter.To) {
+					if r.Purpose != ledger.PurposeMail || r.Host != fake.Address() || (r.PayloadRef == nil) != (r.Phase == ledger.PhaseOutcome) {
 						b.Errorf("%+v", r)
 					}
 				}

@@ -99,6 +99,7 @@ func (v via) Send(ctx context.Context, m Message) error {
 	if err != nil {
 		return err
 	}
+	ctx = outbound.WithPayload(ctx, m.payload())
 	return v.server.talk(ctx, v.recorder, func(c *gomail.Client, open *smtp.Client) error {
 		if err := c.SendWithSMTPClient(open, letter); err != nil && !letter.IsDelivered() {
 			return err

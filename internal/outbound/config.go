@@ -22,6 +22,9 @@ type Config struct {
 	Purpose  ledger.Purpose
 	Policy   Policy
 	Recorder ledger.Recorder
+	// KeyID names the credential that requests carry, for the ledger: it stands
+	// in a payload in the credential's place. It is not secret.
+	KeyID string
 
 	AllowPlainHTTP bool   // exception: HTTP without TLS beyond loopback
 	MinTLS12       bool   // exception: TLS 1.2 beside 1.3

@@ -57,12 +57,12 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	}
 	e := ledger.Entry{
 		At: d.cfg.Now(), Purpose: d.cfg.Purpose, Method: "CONNECT", Host: address,
-		Exchange: rand.Text(), Phase: ledger.PhaseIntent,
+		Route: routeOf(ctx), Exchange: rand.Text(), Phase: ledger.PhaseIntent, Payload: payloadOf(ctx),
 	}
 	if err := d.announce(ctx, e); err != nil {
 		return nil, err
 	}
-	e.Phase = ledger.PhaseOutcome
+	e.Phase, e.Payload = ledger.PhaseOutcome, nil
 	conn, err := d.dial(ctx, network, address, false)
 	if err != nil {
 		err = explain(ctx, err, address)

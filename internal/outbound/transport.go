@@ -100,11 +100,16 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}}
 	if t.dialer.cfg.Purpose != ledger.PurposeMetabase || req.Method != http.MethodGet {
 		x.entry.Exchange, x.entry.Phase = rand.Text(), ledger.PhaseIntent
-		if err := t.dialer.announce(req.Context(), x.entry); err != nil {
+		ctx := req.Context()
+		var err error
+		if req, x.entry.Payload, err = t.capture(req); err != nil {
+			return nil, err
+		}
+		if err := t.dialer.announce(ctx, x.entry); err != nil {
 			closeBody(req)
 			return nil, t.stop(err)
 		}
-		x.entry.Phase = ledger.PhaseOutcome
+		x.entry.Phase, x.entry.Payload = ledger.PhaseOutcome, nil
 	}
 
 	var address atomic.Pointer[string]

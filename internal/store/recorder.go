@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/ledger"
 )
 
@@ -45,6 +46,11 @@ func NewSystemRecorder(s *Store) *Recorder { return NewRecorder(s, systemOrg, ""
 
 // Record implements [ledger.Recorder].
 func (r *Recorder) Record(ctx context.Context, e ledger.Entry) error {
+	if e.Payload != nil && e.Payload.Author == "" {
+		authored := *e.Payload
+		authored.Author = access.From(ctx).User // empty for jobs and commands
+		e.Payload = &authored
+	}
 	row := LedgerRow{Entry: e, ConnectionID: r.conn, ScanID: r.scan, Count: 1}
 	if e.Purpose != ledger.PurposeMetabase || e.Phase != "" {
 		return r.write(ctx, []LedgerRow{row})
