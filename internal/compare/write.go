@@ -117,7 +117,7 @@ func writeJSON(w *bufio.Writer, r *Result) error {
 	} {
 		*list = orEmpty(*list)
 	}
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(report.SafeJSON(w))
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", " ")
 	return enc.Encode(d)

@@ -8,6 +8,7 @@ import (
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/finding"
 	"github.com/metalens/metalens/internal/lineage"
+	"github.com/metalens/metalens/internal/report"
 )
 
 // The types below are the JSON document of docs/schema/impact.v1.json.
@@ -129,7 +130,7 @@ func writeJSON(w *bufio.Writer, r *Report) error {
 			d.Changes = append(d.Changes, changeOf(c))
 		}
 	}
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(report.SafeJSON(w))
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", " ")
 	return enc.Encode(d)
