@@ -96,7 +96,7 @@ func newServer(ctx context.Context, env Env, cfg config.Config, command string) 
 		}
 	}()
 	s.own.AddListener(s.listener)
-	s.demo = command == "demo" && listenerAddr(s.listener).Addr().IsLoopback()
+	s.demo = command == "demo" && listenerAddr(s.listener).Addr().IsLoopback() && !strings.HasPrefix(cfg.Server.PublicURL, "https:")
 	policy := servePolicy(cfg, listenerAddr(s.listener), s.own)
 	if s.core, err = open(ctx, env, cfg, coreOptions{command: command, policy: policy}); err != nil {
 		return s, err
