@@ -57,7 +57,8 @@ func TestBenchContentPages(t *testing.T) {
 	page := p.answer(http.MethodPost, "/setup", url.Values{
 		"token": {setup}, "name": {"Ada"}, "email": {"ada@example.com"}, "password": {"a long enough passphrase 9"}, "organization": {"Acme"},
 	})
-	conn := regexp.MustCompile(`/c/[0-9a-f-]+`).FindString(page + p.get("/connections"))
+	p.enrol(page)
+	conn := regexp.MustCompile(`/c/[0-9a-f-]+`).FindString(p.get("/connections"))
 
 	start := time.Now()
 	list := p.patient(conn + "/duplicates")

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pquerna/otp/totp"
+
 	"github.com/metalens/metalens/internal/app"
 	"github.com/metalens/metalens/internal/config"
 	"github.com/metalens/metalens/internal/metabase/metabasetest"
@@ -116,6 +118,28 @@ func (p *program) answer(method, path string, form url.Values) string {
 	return string(text)
 }
 
+// enrol adds an authenticator app, from the page that asks for a second factor,
+// and keeps the recovery codes. It returns the page after that and the codes.
+func (p *program) enrol(page string) (after string, codes []string) {
+	p.t.Helper()
+	key := regexp.MustCompile(`data-testid="totp-secret">([A-Z2-7 ]+)<`).FindStringSubmatch(page)
+	if key == nil {
+		p.t.Fatalf("no second factor is asked for:\n%s", page)
+	}
+	code, err := totp.GenerateCode(strings.ReplaceAll(key[1], " ", ""), time.Now())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	page = p.answer(http.MethodPost, "/account/factors/app", url.Values{"code": {code}, "name": {"Phone"}})
+	for _, m := range regexp.MustCompile(`<code>([a-z2-7]{4}(?:-[a-z2-7]{4}){3})</code>`).FindAllStringSubmatch(page, -1) {
+		codes = append(codes, m[1])
+	}
+	if len(codes) != 10 {
+		p.t.Fatalf("%d recovery codes:\n%s", len(codes), page)
+	}
+	return p.answer(http.MethodPost, "/account/recovery-codes/keep", url.Values{"kept": {"yes"}}), codes
+}
+
 func serveConfig(t *testing.T, data string) *config.Loaded {
 	t.Helper()
 	loaded, err := config.Load(config.Inputs{DefaultData: data, Environ: []string{"METALENS_LISTEN=127.0.0.1:0", "METALENS_LOG_LEVEL=warn"}})
@@ -139,10 +163,14 @@ func TestServeFirstRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.answer(http.MethodPost, "/setup", url.Values{
+	page := p.answer(http.MethodPost, "/setup", url.Values{
 		"token": {setup}, "name": {"Ada"}, "email": {"ada@example.com"}, "password": {"a long enough passphrase 9"}, "organization": {"Acme"},
 	})
-	page := p.answer(http.MethodPost, "/setup/sample", url.Values{})
+	if text := p.get("/connections"); !strings.Contains(text, "totp-secret") {
+		t.Fatalf("an owner without a second factor sees the connections:\n%s", text)
+	}
+	_, codes := p.enrol(page)
+	page = p.answer(http.MethodPost, "/setup/sample", url.Values{})
 	link := regexp.MustCompile(`/c/([0-9a-f-]+)/scans/([0-9a-f-]+)`).FindStringSubmatch(page)
 	if link == nil {
 		t.Fatalf("no link to the scan:\n%s", page)
@@ -168,7 +196,11 @@ func TestServeFirstRun(t *testing.T) {
 	if strings.Contains(again.stderr.String(), "First run") {
 		t.Error("the second start is a first run")
 	}
-	again.answer(http.MethodPost, "/login", url.Values{"email": {"ada@example.com"}, "password": {"a long enough passphrase 9"}})
+	page = again.answer(http.MethodPost, "/login", url.Values{"email": {"ada@example.com"}, "password": {"a long enough passphrase 9"}})
+	if !strings.Contains(page, "Second factor") {
+		t.Fatalf("the password alone logs in:\n%s", page)
+	}
+	again.answer(http.MethodPost, "/login/factor", url.Values{"code": {codes[0]}})
 	if text := again.get(conn); !strings.Contains(text, "Sample company") {
 		t.Error("the connection is gone after a restart")
 	}
@@ -252,8 +284,24 @@ func TestUserReset(t *testing.T) {
 	password := strings.TrimSpace(stdout.String())
 	p := boot(t, func(ctx context.Context, env app.Env) error { return app.Serve(ctx, env, loaded) })
 	page := p.answer(http.MethodPost, "/login", url.Values{"email": {app.DemoEmail}, "password": {password}})
+	page, codes := p.enrol(page) // what the demo let pass, a server does not
 	if !strings.Contains(page, "Sample company") {
 		t.Errorf("the printed password does not work:\n%s", page)
+	}
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	stdout.buf.Reset()
+	if err := app.UserReset(t.Context(), env, loaded, app.UserResetOptions{RemoveFactors: true}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(stderr.String(), "Second factors removed: 1") {
+		t.Errorf("said %s", stderr.String())
+	}
+	p = boot(t, func(ctx context.Context, env app.Env) error { return app.Serve(ctx, env, loaded) })
+	page = p.answer(http.MethodPost, "/login", url.Values{"email": {app.DemoEmail}, "password": {strings.TrimSpace(stdout.String())}})
+	if _, fresh := p.enrol(page); fresh[0] == codes[0] {
+		t.Error("the recovery codes stay")
 	}
 }
 
@@ -309,7 +357,8 @@ func TestCommandLineAndServerShareState(t *testing.T) {
 	page := p.answer(http.MethodPost, "/setup", url.Values{
 		"token": {setup}, "name": {"Ada"}, "email": {"ada@example.com"}, "password": {"a long enough passphrase 9"}, "organization": {"Acme"},
 	})
-	conn := regexp.MustCompile(`/c/[0-9a-f-]+`).FindString(page + p.get("/connections"))
+	p.enrol(page)
+	conn := regexp.MustCompile(`/c/[0-9a-f-]+`).FindString(p.get("/connections"))
 	if conn == "" || !strings.Contains(p.get(conn), "Larkspur") {
 		t.Fatalf("the server does not show what the command line scanned")
 	}
