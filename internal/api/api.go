@@ -232,13 +232,13 @@ func (a *API) run(w http.ResponseWriter, r *http.Request, o operation) (any, err
 		w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_scope", scope="`+o.Scope+`"`)
 		return nil, errs.New(errs.Forbidden, "scope", "The token has no scope "+o.Scope+".", "Make a token with that scope.")
 	}
-	r = r.WithContext(access.With(r.Context(), actor))
-	if err := access.Require(r.Context(), o.Role); err != nil {
+	ctx := access.With(r.Context(), actor)
+	if err := access.Require(ctx, o.Role); err != nil {
 		return nil, err
 	}
-	c := &call{w: w, r: r, holder: holder}
+	c := &call{w: w, r: r.WithContext(ctx), holder: holder}
 	if id := r.PathValue("conn"); id != "" {
-		if c.conn, err = a.cfg.Connections.Connection(r.Context(), holder.Org, store.ConnectionID(id)); err != nil {
+		if c.conn, err = a.cfg.Connections.Connection(ctx, holder.Org, store.ConnectionID(id)); err != nil {
 			return nil, err
 		}
 	}
@@ -342,7 +342,7 @@ func (a *API) problem(w http.ResponseWriter, r *http.Request, status int, err er
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) //nolint:gosec // JSON, with nosniff
+		_, _ = w.Write(body) // the reader may have gone
 	}
 }
 
