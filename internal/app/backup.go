@@ -223,11 +223,10 @@ func (c *core) lockForRestore(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	source, err := keySource(c.env, c.config, c.dir)
-	if err != nil {
+	if c.keySource, err = c.findKeys(); err != nil {
 		return err
 	}
-	if path := source.Path(); path != "" {
+	if path := c.keySource.Path(); path != "" {
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 			return errs.New(errs.NotFound, "key_missing", "There is no master key at "+path+".",
 				"Put the master key that the backup was made with there first; it is not in the backup.")

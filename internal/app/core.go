@@ -31,6 +31,7 @@ type core struct {
 	connections *connection.Service
 	keys        *keys.Keyset
 	keySource   *keys.Source
+	kmsLedger   *kmsLedger
 	live        *operator.Live // what the operator changed while it runs
 }
 
@@ -90,7 +91,9 @@ func (c *core) openStore(ctx context.Context, readOnly bool) error {
 		return err
 	}
 	var err error
-	c.store, err = store.Open(ctx, c.storeConfig(ctx, readOnly))
+	if c.store, err = store.Open(ctx, c.storeConfig(ctx, readOnly)); err == nil && !readOnly {
+		c.kmsLedger.attach(c.store)
+	}
 	return err
 }
 
@@ -113,9 +116,9 @@ func (c *core) Close() error {
 	if c == nil {
 		return nil
 	}
-	var err error
+	err := c.kmsLedger.close()
 	if c.store != nil {
-		err = c.store.Close()
+		err = errors.Join(err, c.store.Close())
 		c.store = nil
 	}
 	if c.lock != nil {

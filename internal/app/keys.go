@@ -12,38 +12,11 @@ import (
 	"time"
 
 	"github.com/metalens/metalens/internal/config"
-	"github.com/metalens/metalens/internal/datadir"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/jobs"
 	"github.com/metalens/metalens/internal/keys"
 	"github.com/metalens/metalens/internal/store"
 )
-
-// keySource says where the master key comes from.
-func keySource(env Env, cfg config.Config, dir *datadir.Dir) (*keys.Source, error) {
-	o := keys.Options{
-		Descriptor: cfg.MasterKeyFD, File: cfg.MasterKeyFile, CredentialsDir: env.Variable("CREDENTIALS_DIRECTORY"), KeyFile: dir.KeyFile(),
-	}
-	if cfg.DatabaseURL.IsZero() {
-		o.Database = dir.Database()
-	}
-	if cfg.Keys.Mode != "auto" {
-		o.Require = keys.Mode(cfg.Keys.Mode)
-	}
-	return keys.Find(o)
-}
-
-// loadKeys reads the master keys, once: a descriptor cannot be read again.
-func (c *core) loadKeys(ctx context.Context) (err error) {
-	if c.keys != nil {
-		return nil
-	}
-	if c.keySource, err = keySource(c.env, c.config, c.dir); err != nil {
-		return err
-	}
-	c.keys, err = c.keySource.Load(ctx)
-	return err
-}
 
 // openBeside opens the store for writing while another process may serve from
 // it. It migrates nothing then.

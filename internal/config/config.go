@@ -24,6 +24,7 @@ type Config struct {
 	MasterKeyFD      int          // inherited descriptor to read it from; 0 = none
 
 	Keys      KeyRules
+	KMS       KMS
 	Metabase  Metabase
 	Server    Server
 	TLS       TLS
