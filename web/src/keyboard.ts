@@ -10,20 +10,22 @@ function typing(target: EventTarget | null): boolean {
   return target instanceof HTMLInputElement && !["checkbox", "radio", "button", "submit"].includes(target.type);
 }
 
+const row = "[data-list] > .row, [data-list] > [data-row]"; // of a list, of a table
+
 function rows(): HTMLElement[] {
-  return Array.from(document.querySelectorAll<HTMLElement>("[data-list] > .row")).filter((row) => row.offsetParent !== null);
+  return Array.from(document.querySelectorAll<HTMLElement>(row)).filter((row) => row.offsetParent !== null);
 }
 
 function current(): HTMLElement | undefined {
-  const row = document.activeElement?.closest<HTMLElement>("[data-list] > .row");
-  return row ?? document.querySelector<HTMLElement>("[data-list] > .row.is-open") ?? undefined;
+  const focused = document.activeElement?.closest<HTMLElement>(row);
+  return focused ?? document.querySelector<HTMLElement>("[data-list] > .row.is-open") ?? undefined;
 }
 
 function move(step: number): void {
   const all = rows();
   if (all.length === 0) return;
-  const row = current();
-  const at = row ? all.indexOf(row) : -1;
+  const here = current();
+  const at = here ? all.indexOf(here) : -1;
   const next = at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.max(0, Math.min(all.length - 1, at + step));
   const link = all[next]?.querySelector<HTMLElement>("[data-open]");
   link?.focus();
