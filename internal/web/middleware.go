@@ -221,6 +221,7 @@ func headers(secure bool, next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cross-Origin-Embedder-Policy", "require-corp")
 		h.Set("X-Robots-Tag", "noindex, nofollow")
+		h.Set("Cache-Control", "no-store") // files with a name of their own say otherwise
 		if secure {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
