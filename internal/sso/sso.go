@@ -334,6 +334,19 @@ func (s *Service) Owns(ctx context.Context, user store.UserID, c Claims) (same b
 	return same, err
 }
 
+// Tied reports whether a user has an account at the provider.
+func (s *Service) Tied(ctx context.Context, user store.UserID) (tied bool, err error) {
+	if !s.Enabled() {
+		return false, nil
+	}
+	err = s.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
+		list, err := tx.SSOIdentitiesOf(ctx, user)
+		tied = slices.ContainsFunc(list, func(i store.SSOIdentity) bool { return i.Issuer == s.cfg.Issuer })
+		return err
+	})
+	return tied, err
+}
+
 // Required reports whether an organization asks its members for single sign-on.
 // Where that is not set up, nobody is asked.
 func (s *Service) Required(ctx context.Context, org store.OrgID) (required bool, err error) {

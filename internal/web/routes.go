@@ -37,6 +37,9 @@ type route struct {
 // is below /connections/{conn} and /setup/scan/{conn}.
 func routes(cfg Config) []route {
 	me := account.New(cfg.Auth)
+	if cfg.SignOn != nil {
+		me = me.WithSignOn(cfg.SignOn)
+	}
 	if cfg.Members != nil {
 		me = me.WithForgotten()
 	}

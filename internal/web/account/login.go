@@ -16,7 +16,8 @@ import (
 // Handlers answers the account's addresses.
 type Handlers struct {
 	auth   *auth.Service
-	forgot bool // there are pages for a forgotten password
+	forgot bool   // there are pages for a forgotten password
+	signOn SignOn // nil: no single sign-on
 }
 
 // New returns the handlers.
@@ -40,6 +41,7 @@ func (h *Handlers) LoginForm(q *page.Request) error {
 
 func (h *Handlers) login(q *page.Request, status int, view loginView) error {
 	view.Passkeys, view.Forgot = h.auth.PasskeysWork(q.R), h.forgot
+	view.Provider, view.LoggedOut = h.provider(), q.R.URL.Query().Get("out") == "1"
 	return q.Bare(status, "Log in", loginPage(view))
 }
 
@@ -55,6 +57,9 @@ func (h *Handlers) Login(q *page.Request) error {
 		Device:   h.auth.DeviceOf(q.R),
 		Address:  q.Addr(),
 	})
+	if err == nil {
+		err = h.allowed(q.Context(), id.User)
+	}
 	if err == nil {
 		_, err = h.auth.Begin(q.W, q.R, id, q.Addr())
 	}
@@ -74,6 +79,9 @@ func (h *Handlers) BeginPasskeyLogin(q *page.Request) error {
 func (h *Handlers) PasskeyLogin(q *page.Request) error {
 	view := loginView{Next: nextOf(q)}
 	_, err := h.auth.LoginByPasskey(q.W, q.R, []byte(q.R.PostFormValue("credential")), q.Addr())
+	if err == nil {
+		err = h.allowPasskey(q.Context(), q.Addr())
+	}
 	return h.next(q, view.Next, err, func(status int, problem string) error {
 		view.Problem = problem
 		return h.login(q, status, view)
@@ -164,6 +172,9 @@ func (h *Handlers) Logout(q *page.Request) error {
 	if err := h.auth.End(q.Context(), q.Addr()); err != nil {
 		return err
 	}
+	if h.signOn != nil {
+		return q.Redirect("/login?out=1") // the login there goes on, and can be ended, too
+	}
 	return q.Redirect("/login")
 }
 
@@ -175,10 +186,14 @@ func (h *Handlers) confirm(q *page.Request, status int, problem string) error {
 	if err != nil {
 		return err
 	}
+	provider, err := h.confirmer(q.Context(), q.Login.User)
+	if err != nil {
+		return err
+	}
 	f := q.Login.Factors
 	return q.Bare(status, "Confirm that it is you", confirmPage(factorView{
 		Email: q.Login.Email, Next: nextOf(q), Problem: problem, App: f.TOTP > 0, Password: password,
-		Passkeys: f.Passkeys > 0 && h.auth.PasskeysWork(q.R),
+		Passkeys: f.Passkeys > 0 && h.auth.PasskeysWork(q.R), Provider: provider,
 	}))
 }
 

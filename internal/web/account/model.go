@@ -14,16 +14,20 @@ type loginView struct {
 	Next     string
 	Problem  string
 	Passkeys bool
+	// Provider is the identity provider's name; LoggedOut offers its logout.
+	Provider  string
+	LoggedOut bool
 }
 
 // factorView is a page that asks for a proof.
 type factorView struct {
 	Email, Next, Problem string
-	App                  bool // an authenticator app can answer
-	Passkeys             bool // a passkey can answer
-	Elsewhere            bool // there are passkeys, but not for this address
-	Codes                bool // there are recovery codes
-	Password             bool // the password can answer
+	App                  bool   // an authenticator app can answer
+	Passkeys             bool   // a passkey can answer
+	Elsewhere            bool   // there are passkeys, but not for this address
+	Codes                bool   // there are recovery codes
+	Password             bool   // the password can answer
+	Provider             string // name of the identity provider that can answer; empty for none
 }
 
 type accountView struct {

@@ -46,6 +46,8 @@ type Service interface {
 	Owns(ctx context.Context, user store.UserID, c sso.Claims) (bool, error)
 	EndSession(ctx context.Context, back string) (address string, ok bool, err error)
 	Discover(ctx context.Context) error
+	Tied(ctx context.Context, user store.UserID) (bool, error)
+	CheckPassword(ctx context.Context, user store.UserID) error
 	Required(ctx context.Context, org store.OrgID) (bool, error)
 	SetRequired(ctx context.Context, org store.OrgID, required bool, addr netip.Addr) error
 }
