@@ -32,6 +32,8 @@ type commands struct {
 	Keys     keysCommand     `cmd:"" help:"Look after the keys that seal stored data."`
 	Backup   backupCommand   `cmd:"" help:"Back everything up into one encrypted file, while a server runs. The master key is not in it."`
 	Restore  restoreCommand  `cmd:"" help:"Fill the database from a backup, of either engine."`
+	Export   exportCommand   `cmd:"" help:"Write everything that people wrote in an organization, or one account's own records, as JSON and CSV."`
+	Support  supportCommand  `cmd:"" help:"Help somebody to help, without showing what is in the database."`
 	SQL      sqlCommand      `cmd:"" name:"sql" help:"Read SQL without a Metabase: what it uses and yields, and its normal form."`
 	Impact   impactCommand   `cmd:"" help:"Say what the change of a table, a column or a piece of content breaks: by name, by a migration, or by two dbt manifests."`
 	Diff     diffCommand     `cmd:"" help:"Say what differs between two scans, reports or export folders."`
@@ -209,6 +211,7 @@ type doctorCommand struct {
 	Offline      bool     `help:"Do not ask any Metabase."`
 	VerifyLedger bool     `help:"Only verify the chains of the audit log and the egress ledger; works beside a server."`
 	Anchors      []string `help:"With --verify-ledger: file of anchored checkpoints, as MetaLens, syslog or mail keep them. May be repeated." placeholder:"FILE" type:"path" sep:"none"`
+	Deletion     string   `help:"Only prove a deletion: look through every table for what it removed. Its id stands on the receipt. Works beside a server." placeholder:"ID"`
 	JSON         bool     `name:"json" help:"With --verify-ledger: print the result as JSON."`
 }
 
@@ -217,6 +220,9 @@ func (c doctorCommand) Run(ctx context.Context, i *invocation) error {
 	loaded, err := i.load()
 	if err != nil {
 		return err
+	}
+	if c.Deletion != "" {
+		return app.ProveDeletion(ctx, i.env, loaded, c.Deletion)
 	}
 	if c.VerifyLedger {
 		return app.VerifyLedger(ctx, i.env, loaded, app.VerifyOptions{Anchors: c.Anchors, JSON: c.JSON})

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/metalens/metalens/internal/access"
+	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/report"
 	"github.com/metalens/metalens/internal/store"
 )
@@ -143,6 +144,9 @@ func (s *Service) OrganizationFiles(ctx context.Context, org store.OrgID) ([]Fil
 	err := s.store.InOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		return tx.Audit(ctx, store.AuditRow{Actor: store.UserID(access.From(ctx).User), Action: "organization_exported", Target: "organization:" + string(org)})
 	})
+	if errs.CodeOf(err) == "read_only" && access.From(ctx).Kind == access.System {
+		err = nil // a command beside a server that writes
+	}
 	if err != nil {
 		return nil, fmt.Errorf("export the organization: %w", err)
 	}

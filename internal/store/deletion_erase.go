@@ -156,7 +156,13 @@ type eraser struct {
 }
 
 func (s *Store) inErasure(ctx context.Context, fn func(context.Context, *eraser) error) error {
-	return s.inSystem(ctx, true, func(ctx context.Context, tx *SystemTx) error {
+	return s.everywhere(ctx, true, fn)
+}
+
+// everywhere runs fn in a transaction that reaches every table, for reading
+// alone where write is false.
+func (s *Store) everywhere(ctx context.Context, write bool, fn func(context.Context, *eraser) error) error {
+	return s.inSystem(ctx, write, func(ctx context.Context, tx *SystemTx) error {
 		e := &eraser{core: tx.core}
 		var err error
 		if e.tables, err = tx.tableInfos(ctx); err != nil {

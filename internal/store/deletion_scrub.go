@@ -280,7 +280,7 @@ var outliving = map[DeletionKind][]string{
 func (s *Store) ProveDeletion(ctx context.Context, id string) (Proof, error) {
 	p := Proof{Checked: fromMicros(micros(s.now()))}
 	var t tombstone
-	err := s.inErasure(ctx, func(ctx context.Context, e *eraser) error {
+	err := s.everywhere(ctx, false, func(ctx context.Context, e *eraser) error {
 		tx := &SystemTx{core: e.core}
 		known, err := tx.tombstones(ctx)
 		if err != nil {

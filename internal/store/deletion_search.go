@@ -24,7 +24,7 @@ func (s *Store) FindText(ctx context.Context, text string) (TextReport, error) {
 	r := TextReport{Found: map[string]int{}}
 	needle := bytes.ToLower([]byte(text))
 	var orgs []OrgID
-	err := s.inErasure(ctx, func(ctx context.Context, e *eraser) (err error) {
+	err := s.everywhere(ctx, false, func(ctx context.Context, e *eraser) (err error) {
 		if orgs, err = e.organizations(ctx); err != nil {
 			return err
 		}
