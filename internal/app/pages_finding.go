@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -190,26 +191,26 @@ func (p findingPages) NotEvaluated(ctx context.Context, org store.OrgID, conn st
 }
 
 func (p findingPages) Ignore(ctx context.Context, org store.OrgID, conn store.ConnectionID, by store.UserID, fingerprints []string, reason string, until time.Time) (int, error) {
-	return p.each(ctx, org, conn, fingerprints, func(ctx context.Context, tx *store.Tx, fingerprint string) error {
+	return p.each(ctx, org, conn, "finding_ignored", fingerprints, func(ctx context.Context, tx *store.Tx, fingerprint string) error {
 		return tx.IgnoreFinding(ctx, conn, fingerprint, by, reason, until)
 	})
 }
 
 func (p findingPages) Unignore(ctx context.Context, org store.OrgID, conn store.ConnectionID, by store.UserID, fingerprints []string) (int, error) {
-	return p.each(ctx, org, conn, fingerprints, func(ctx context.Context, tx *store.Tx, fingerprint string) error {
+	return p.each(ctx, org, conn, "finding_unignored", fingerprints, func(ctx context.Context, tx *store.Tx, fingerprint string) error {
 		return tx.UnignoreFinding(ctx, conn, fingerprint, by)
 	})
 }
 
 func (p findingPages) Assign(ctx context.Context, org store.OrgID, conn store.ConnectionID, by, to store.UserID, fingerprints []string) (int, error) {
-	return p.each(ctx, org, conn, fingerprints, func(ctx context.Context, tx *store.Tx, fingerprint string) error {
+	return p.each(ctx, org, conn, "finding_assigned", fingerprints, func(ctx context.Context, tx *store.Tx, fingerprint string) error {
 		return tx.AssignFinding(ctx, conn, fingerprint, by, to)
 	})
 }
 
-// each does one thing with every finding, in one transaction, and counts those
-// that exist and that the actor may see.
-func (p findingPages) each(ctx context.Context, org store.OrgID, conn store.ConnectionID, fingerprints []string, do func(context.Context, *store.Tx, string) error) (n int, err error) {
+// each does one thing with every finding, in one transaction with its row in
+// the audit log, and counts those that exist and that the actor may see.
+func (p findingPages) each(ctx context.Context, org store.OrgID, conn store.ConnectionID, action string, fingerprints []string, do func(context.Context, *store.Tx, string) error) (n int, err error) {
 	if err := access.Require(ctx, access.Editor); err != nil {
 		return 0, err
 	}
@@ -237,7 +238,12 @@ func (p findingPages) each(ctx context.Context, org store.OrgID, conn store.Conn
 				return err
 			}
 		}
-		return nil
+		if n == 0 {
+			return nil
+		}
+		return tx.Audit(ctx, store.AuditRow{
+			Actor: store.UserID(access.From(ctx).User), Action: action, Target: "connection:" + string(conn), Detail: fmt.Sprintf(`{"findings":%d}`, n),
+		})
 	})
 	return n, err
 }

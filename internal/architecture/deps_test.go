@@ -194,6 +194,7 @@ func TestExposedSecretsAreListed(t *testing.T) {
 		"internal/config":          "checks formats and redacts; prints only masks",
 		"internal/auth":            "hashes and compares passwords",
 		"internal/mail":            "logs in to the mail server",
+		"internal/siem":            "signs what it posts to a webhook",
 		"internal/token":           "hashes and compares tokens",
 		"internal/web/tokens":      "shows a new token once, to whoever made it",
 		"internal/sso":             "the client's secret goes to the identity provider",

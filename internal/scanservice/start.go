@@ -87,7 +87,12 @@ func (s *Service) insert(ctx context.Context, tx *store.Tx, r Request, now time.
 	added, err := tx.InsertScan(ctx, store.Scan{
 		ConnectionID: r.Connection, State: store.ScanQueued, Trigger: cmp.Or(r.Trigger, TriggerManual), RequestedBy: r.RequestedBy, QueuedAt: now,
 	})
-	return added, err == nil, err
+	if err != nil {
+		return added, false, err
+	}
+	return added, true, tx.Audit(ctx, store.AuditRow{
+		Actor: r.RequestedBy, Action: "scan_started", Target: "scan:" + string(added.ID), Detail: fmt.Sprintf(`{"connection":%q,"trigger":%q}`, r.Connection, added.Trigger),
+	})
 }
 
 // Cancel stops a queued or running scan within seconds, wherever it runs. A
@@ -101,10 +106,15 @@ func (s *Service) Cancel(ctx context.Context, org store.OrgID, id store.ScanID) 
 		if err != nil {
 			return err
 		}
-		switch {
-		case Finished(found):
+		if Finished(found) {
 			return nil
-		case found.State == store.ScanQueued:
+		}
+		if err := tx.Audit(ctx, store.AuditRow{
+			Actor: store.UserID(access.From(ctx).User), Action: "scan_cancelled", Target: "scan:" + string(id), Detail: fmt.Sprintf(`{"connection":%q}`, found.ConnectionID),
+		}); err != nil {
+			return err
+		}
+		if found.State == store.ScanQueued {
 			return tx.FinishScan(ctx, id, store.ScanCancelled, errCancelRequested.Code, errCancelRequested.Public)
 		}
 		return tx.RequestScanCancel(ctx, id)

@@ -96,11 +96,11 @@ func (s *Syslog) Write(ctx context.Context, records []Record) error {
 }
 
 func (s *Syslog) local(ctx context.Context, path string, records []Record) error {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unixgram", path)
+	// A socket of this machine is no traffic to another system.
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
 	datagram := err == nil
 	if !datagram {
-		if conn, err = d.DialContext(ctx, "unix", path); err != nil {
+		if conn, err = net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"}); err != nil {
 			return fmt.Errorf("open the syslog socket: %w", err)
 		}
 	}
