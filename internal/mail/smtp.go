@@ -259,7 +259,8 @@ func explain(ctx context.Context, err error, server string) error {
 
 // hinted replaces what is said of web servers by what helps with mail.
 func hinted(err error, server string) error {
-	text, hint := errs.PublicText(err)
+	text, _ := errs.PublicText(err)
+	var hint string
 	switch errs.CodeOf(err) {
 	case outbound.CodeTLSUntrusted:
 		hint = "If the certificate comes from your company's own authority, name that authority's file (PEM) in mail.ca_file. Use the name that the certificate carries as mail.host."

@@ -314,3 +314,26 @@ func Free(t testing.TB) string {
 	defer func() { _ = l.Close() }()
 	return l.Addr().String()
 }
+
+// Open opens an address.
+func (c *Cluster) Open(t testing.TB, address string) *sql.DB {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(address)
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	db := stdlib.OpenDB(*cfg)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// Everything opens the database of an address as the superuser, whom no row-level
+// security stops: for tests that compare all rows.
+func (c *Cluster) Everything(t testing.TB, address string) *sql.DB {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	return c.Open(t, c.address("", strings.TrimPrefix(u.Path, "/")))
+}
