@@ -51,6 +51,7 @@ type visitor struct {
 	t      *testing.T
 	base   string
 	client *http.Client
+	codes  string // the page of recovery codes
 }
 
 func visit(t *testing.T, base string) *visitor {
@@ -59,7 +60,7 @@ func visit(t *testing.T, base string) *visitor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &visitor{t, base, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &visitor{t: t, base: base, client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 func (v *visitor) ask(method, path string, form url.Values, header ...string) (status int, location, body string) {
@@ -117,7 +118,7 @@ func (v *visitor) enrol() {
 		v.t.Fatal(err)
 	}
 	v.post("/account/factors/app", url.Values{"name": {"Phone"}, "code": {code}})
-	v.page("/account/recovery-codes")
+	v.codes = v.page("/account/recovery-codes")
 	v.post("/account/recovery-codes/keep", url.Values{"kept": {"yes"}})
 }
 
