@@ -56,6 +56,7 @@ func pages(conn, settings string) []view {
 		{"findings-groups", conn + "/findings?group=check"},
 		{"findings-check", conn + "/findings?check=USE001"},
 		{"not-evaluated", conn + "/not-evaluated"},
+		{"security", "/security"},
 		{"catalog", conn + "/catalog"},
 		{"catalog-collection", conn + "/catalog?in=collection%3A11"},
 		{"catalog-databases", conn + "/catalog?by=databases"},
