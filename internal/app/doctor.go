@@ -64,6 +64,7 @@ func Doctor(ctx context.Context, env Env, loaded *config.Loaded, offline bool) e
 	x := &examination{env: env}
 	x.ok("%s", VersionText())
 	x.settings(loaded)
+	x.transport(loaded.Config)
 	x.tracked(ctx)
 	x.mailServer(ctx, loaded.Config, offline)
 	x.signOn(ctx, loaded.Config, offline)

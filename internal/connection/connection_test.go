@@ -247,6 +247,9 @@ func TestLifeOfAConnection(t *testing.T) {
 	if c, err = s.Update(ctx, org, connection.Actor{}, c.ID, d); err != nil || c.Name != "Renamed" {
 		t.Fatalf("update: %v", err)
 	}
+	if list, err := s.Exceptions(ctx, org); err != nil || len(list) != 1 || list[0].Name != "Renamed" || !cmp.Equal(list[0].Options, []string{connection.OptionTLS12}) {
+		t.Errorf("exceptions: %+v, %v", list, err)
+	}
 	if key, _ := s.Credential(ctx, org, c.ID); !key.Equal(secret.New("mb_secretkey=")) {
 		t.Error("an update without a key lost the stored one")
 	}
@@ -275,7 +278,7 @@ func TestLifeOfAConnection(t *testing.T) {
 	}
 	wantAudit := []string{
 		`connection_created {"url":"https://mb.example.com"}`, `exception_accepted {"exception":"allow_plain_http"}`,
-		`connection_updated {"url":"https://mb.example.com","changed":["name","options"]}`, `exception_accepted {"exception":"min_tls_12"}`,
+		`connection_updated {"url":"https://mb.example.com","changed":["name","options"]}`, `exception_withdrawn {"exception":"allow_plain_http"}`, `exception_accepted {"exception":"min_tls_12"}`,
 		`credential_replaced {}`, `connection_deleted {"url":"https://mb.example.com"}`,
 	}
 	if diff := cmp.Diff(wantAudit, audit(t, db, org)); diff != "" {

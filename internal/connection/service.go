@@ -441,17 +441,24 @@ func (s *Service) audit(ctx context.Context, tx *store.Tx, org store.OrgID, by A
 	})
 }
 
-// auditExceptions leaves a row for each weaker setting that was switched on.
+// auditExceptions leaves a row for each weaker setting that was switched on or
+// off again.
 func (s *Service) auditExceptions(ctx context.Context, tx *store.Tx, org store.OrgID, by Actor, id store.ConnectionID, old, now store.ConnectionOptions) error {
 	for _, e := range []struct {
-		option   string
-		accepted bool
+		option    string
+		accepted  bool
+		withdrawn bool
 	}{
-		{OptionPlainHTTP, now.AllowPlainHTTP && !old.AllowPlainHTTP},
-		{OptionTLS12, now.MinTLS12 && !old.MinTLS12},
-		{OptionCustomCA, now.CACertificates != "" && now.CACertificates != old.CACertificates},
-		{OptionPersonal, now.IncludePersonal && !old.IncludePersonal},
+		{OptionPlainHTTP, now.AllowPlainHTTP && !old.AllowPlainHTTP, !now.AllowPlainHTTP && old.AllowPlainHTTP},
+		{OptionTLS12, now.MinTLS12 && !old.MinTLS12, !now.MinTLS12 && old.MinTLS12},
+		{OptionCustomCA, now.CACertificates != "" && now.CACertificates != old.CACertificates, now.CACertificates == "" && old.CACertificates != ""},
+		{OptionPersonal, now.IncludePersonal && !old.IncludePersonal, !now.IncludePersonal && old.IncludePersonal},
 	} {
+		if e.withdrawn {
+			if err := s.audit(ctx, tx, org, by, "exception_withdrawn", id, detail{Exception: e.option}); err != nil {
+				return err
+			}
+		}
 		if !e.accepted {
 			continue
 		}

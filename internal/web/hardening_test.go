@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -277,4 +278,21 @@ func session(s *site) string {
 		}
 	}
 	return ""
+}
+
+// TestEgressAddressIsShown tells whoever keeps a firewall what to let in, where
+// the operator says so.
+func TestEgressAddressIsShown(t *testing.T) {
+	fixed, conn := owned(t, func(c *web.Config) {
+		c.Egress = []netip.Addr{netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("2001:db8::7")}
+	})
+	loose, _ := owned(t)
+	for _, path := range []string{"/connections", "/connections/new", "/connections/" + strings.TrimPrefix(conn, "/c/")} {
+		if got := fixed.get(path).see("egress-address"); !strings.Contains(got, "203.0.113.7 or 2001:db8::7") {
+			t.Errorf("%s: %q", path, got)
+		}
+		if loose.get(path).count("egress-address") != 0 {
+			t.Errorf("%s shows an egress address that is not configured", path)
+		}
+	}
 }

@@ -44,6 +44,7 @@ func routes(cfg Config) []route {
 		me = me.WithForgotten()
 	}
 	conns := connections.New(cfg.Connections, cfg.Scans)
+	conns.Egress = cfg.Egress
 	first := setup.New(cfg.Auth, conns, cfg.Connections, cfg.Scans, cfg.Sample)
 	scan := scans.New(cfg.Scans, cfg.Changes)
 	found := findings.New(cfg.Findings, cfg.Checks, browse.NewDirectory(cfg.Library), cfg.Overview)

@@ -80,6 +80,9 @@ type Config struct {
 	Secure bool
 	// TrustedProxies may state the caller's address in X-Forwarded-For.
 	TrustedProxies []netip.Prefix
+	// Egress are the addresses that others see MetaLens come from; empty where
+	// they are not fixed.
+	Egress []netip.Addr
 	// OnlyProxies answers trusted proxies and loopback only: TLS is taken off by
 	// a proxy, so nobody else may come in plain text. Probes are answered to all.
 	OnlyProxies bool

@@ -43,8 +43,9 @@ type FormView struct {
 	Problem     string // about the form as a whole
 	Hint        string
 	Report      *Report
-	HasKey      bool // a key is stored
-	Setup       bool // the form is the second step of the first run
+	HasKey      bool   // a key is stored
+	Egress      string // the addresses that MetaLens comes from; empty = not fixed
+	Setup       bool   // the form is the second step of the first run
 }
 
 // Limits of a form's texts.

@@ -3,6 +3,8 @@ package connections
 import (
 	"errors"
 	"net/http"
+	"net/netip"
+	"strings"
 
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/store"
@@ -15,6 +17,18 @@ import (
 type Handlers struct {
 	service Service
 	scans   scans.Service
+	// Egress are the addresses that others see MetaLens come from, for people
+	// who keep a firewall; empty where they are not fixed.
+	Egress []netip.Addr
+}
+
+// egress is a sentence part: "203.0.113.7 or 2001:db8::7".
+func (h *Handlers) egress() string {
+	texts := make([]string, len(h.Egress))
+	for i, a := range h.Egress {
+		texts[i] = a.String()
+	}
+	return strings.Join(texts, " or ")
 }
 
 // New returns the handlers.
@@ -28,7 +42,7 @@ func (h *Handlers) List(q *page.Request) error {
 	if err != nil {
 		return err
 	}
-	view := listView{Admin: q.Viewer.May(store.RoleAdmin), Now: q.Now}
+	view := listView{Admin: q.Viewer.May(store.RoleAdmin), Now: q.Now, Egress: h.egress()}
 	for _, c := range conns {
 		row := listRow{ID: string(c.ID), Name: c.Name, URL: c.URL, Schedule: scheduleWords(c.Schedule), Next: c.NextRunAt}
 		last, err := h.scans.Scans(q.Context(), q.Org(), c.ID, 1, "")
@@ -46,7 +60,9 @@ func (h *Handlers) List(q *page.Request) error {
 
 // Create shows the form of a new connection.
 func (h *Handlers) Create(q *page.Request) error {
-	return q.Page(http.StatusOK, "Add a connection", "connections", createPage(Blank(false)))
+	view := Blank(false)
+	view.Egress = h.egress()
+	return q.Page(http.StatusOK, "Add a connection", "connections", createPage(view))
 }
 
 // Insert tests and stores a new connection, and starts its first scan.
@@ -134,7 +150,9 @@ func (h *Handlers) Test(q *page.Request) error {
 
 // Edit shows the form of a stored connection.
 func (h *Handlers) Edit(q *page.Request) error {
-	return q.Page(http.StatusOK, ui.Name(q.Conn.Name), "connections", editPage(viewOf(q.Conn)))
+	view := viewOf(q.Conn)
+	view.Egress = h.egress()
+	return q.Page(http.StatusOK, ui.Name(q.Conn.Name), "connections", editPage(view))
 }
 
 // Update stores a changed form.

@@ -12,6 +12,8 @@ type listView struct {
 	Rows  []listRow
 	Admin bool
 	Now   time.Time
+
+	Egress string // the addresses that MetaLens comes from; empty = not fixed
 }
 
 type listRow struct {
