@@ -146,7 +146,7 @@ func (s *Service) noticeRole(ctx context.Context, tx *store.SystemTx, org store.
 		Text: fmt.Sprintf("%s made you %s of “%s” on MetaLens.\n\nYour logins were ended: log in again, and set up a second factor where you are asked to.\n\n"+
 			"If this surprises you, ask an owner of the organization.\n", by, article(role), mail.Line(o.Name)),
 	})
-	if err != nil {
+	if err != nil && errs.KindOf(err) != errs.Invalid { // an address that takes no mail stops no change
 		return fmt.Errorf("queue the notice: %w", err)
 	}
 	return nil

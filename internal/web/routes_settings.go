@@ -18,13 +18,13 @@ func settingsRoutes(cfg Config) []route {
 		{Pattern: "GET /settings", Access: page.Viewer, Func: h.General},
 		{Pattern: "POST /settings/name", Access: page.Admin, Func: h.Rename},
 		{Pattern: "GET /settings/members", Access: page.Viewer, Func: h.Members},
-		{Pattern: "POST /settings/members/invite", Access: page.Admin, Func: h.Invite},
+		{Pattern: "POST /settings/members/invite", Access: page.Admin | page.Fresh, Func: h.Invite},
 		{Pattern: "GET /settings/members/leave", Access: page.Viewer, Func: h.ConfirmLeave},
 		{Pattern: "POST /settings/members/leave", Access: page.Viewer, Func: h.Leave},
-		{Pattern: "POST /settings/members/{user}/role", Access: page.Admin, Func: h.SetRole},
+		{Pattern: "POST /settings/members/{user}/role", Access: page.Admin | page.Fresh, Func: h.SetRole},
 		{Pattern: "GET /settings/members/{user}/remove", Access: page.Admin, Func: h.ConfirmRemove},
-		{Pattern: "POST /settings/members/{user}/remove", Access: page.Admin, Func: h.Remove},
-		{Pattern: "POST /settings/invitations/{invitation}/resend", Access: page.Admin, Func: h.Resend},
+		{Pattern: "POST /settings/members/{user}/remove", Access: page.Admin | page.Fresh, Func: h.Remove},
+		{Pattern: "POST /settings/invitations/{invitation}/resend", Access: page.Admin | page.Fresh, Func: h.Resend},
 		{Pattern: "POST /settings/invitations/{invitation}/revoke", Access: page.Admin, Func: h.RevokeInvitation},
 		{Pattern: "GET /settings/mail", Access: page.Admin, Func: h.Mail},
 		{Pattern: "POST /settings/mail/test", Access: page.Admin, Func: h.TestMail},
@@ -40,7 +40,7 @@ func settingsRoutes(cfg Config) []route {
 		{Pattern: "POST /reset/{token}", Access: page.Public, Func: forgotten.Reset},
 
 		{Pattern: "GET /organizations/new", Access: page.Owner, Func: h.NewOrganization},
-		{Pattern: "POST /organizations", Access: page.Owner, Func: h.CreateOrganization},
+		{Pattern: "POST /organizations", Access: page.Owner | page.Fresh, Func: h.CreateOrganization},
 		{Pattern: "POST /organizations/switch", Access: page.Viewer, Func: h.Switch},
 	}
 }

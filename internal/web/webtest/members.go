@@ -3,6 +3,7 @@ package webtest
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/errs"
@@ -95,6 +96,20 @@ type Memory struct{}
 
 func (Memory) Configured() bool                              { return false }
 func (Memory) Ask(context.Context, string, netip.Addr) error { return nil }
-func (Memory) Open(context.Context, string) (string, error) { return "", missing("link") }
+func (Memory) Open(context.Context, string) (string, error)  { return "", missing("link") }
 
 func (Memory) Choose(context.Context, string, secret.Value, netip.Addr) error { return missing("link") }
+
+// Join makes an account a member of an organization.
+func (u *Users) Join(m store.Membership) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.members = append(u.members, m)
+}
+
+// Quit ends a membership.
+func (u *Users) Quit(org store.OrgID, user store.UserID) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.members = slices.DeleteFunc(u.members, func(m store.Membership) bool { return m.OrgID == org && m.UserID == user })
+}
