@@ -87,6 +87,9 @@ func (l *library) scope(ctx context.Context, org store.OrgID, conn store.Connect
 	if err := access.Require(ctx, access.Viewer); err != nil {
 		return nil, err
 	}
+	if err := access.Enter(ctx, string(org)); err != nil {
+		return nil, err
+	}
 	if access.From(ctx).May(access.Admin) {
 		return nil, nil //nolint:nilnil // no bounds
 	}

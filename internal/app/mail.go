@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/config"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/jobs"
@@ -63,6 +64,9 @@ func (p mailPages) Status() settings.MailStatus {
 }
 
 func (p mailPages) Test(ctx context.Context, org store.OrgID, to string) error {
+	if err := access.Require(ctx, access.Admin); err != nil {
+		return err
+	}
 	return p.outbox.SendFor(ctx, org, mail.Message{
 		To: to, Subject: "Test mail of MetaLens",
 		Text: "This is the test mail that you asked for on the settings page.\n\nMail works.\n",

@@ -121,6 +121,12 @@ func (p ledgerPages) LedgerHosts(ctx context.Context, org store.OrgID, conn stor
 
 // Integrity implements [egress.Ledger] and [audit.Log].
 func (p ledgerPages) Integrity(ctx context.Context, org store.OrgID, chain ledger.Chain) (v ui.IntegrityView, err error) {
+	if err := access.Require(ctx, access.Viewer); err != nil {
+		return v, err
+	}
+	if err := access.Enter(ctx, string(org)); err != nil {
+		return v, err
+	}
 	report, ok, err := lastVerification(ctx, p.store, p.data, org)
 	if err != nil {
 		return v, err

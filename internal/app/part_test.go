@@ -156,8 +156,8 @@ func (w *witness) report(where, what, text, found string) {
 // TestMembersSeeTheirPart lets a viewer with random grants walk every page,
 // export and fragment that links lead to, and every address of what is hidden.
 func TestMembersSeeTheirPart(t *testing.T) {
-	t.Run("generated", func(t *testing.T) { parts(t, markedWorld(11, "a"), 3) })
-	t.Run("sample company", func(t *testing.T) { parts(t, marked(metabasetest.SampleCompany(time.Now()), "a"), 2) })
+	t.Run("generated", func(t *testing.T) { parts(t, markedWorld(11, "a"), 2) })
+	t.Run("sample company", func(t *testing.T) { parts(t, marked(metabasetest.SampleCompany(time.Now()), "a"), 1) })
 }
 
 func parts(t *testing.T, world *metabasetest.World, grantsTried int) {
@@ -209,7 +209,7 @@ func walkPart(t *testing.T, b, owner *browser, x *tenant, w *witness, first stor
 	seen := map[string]bool{}
 	shown := map[string]bool{}
 	pages := 0
-	const most = 220
+	const most = 150
 	for len(queue) > 0 && pages < most {
 		path := queue[0]
 		queue = queue[1:]
@@ -270,7 +270,7 @@ func walkPart(t *testing.T, b, owner *browser, x *tenant, w *witness, first stor
 	}
 	searched := 0
 	for m, asset := range w.hidden {
-		if searched++; searched > 60 {
+		if searched++; searched > 25 {
 			break
 		}
 		answer := b.get(base + "/catalog?q=" + m)

@@ -88,6 +88,9 @@ func (s *Service) OrganizationFacts(ctx context.Context, org store.OrgID) (Facts
 	if err := access.Require(ctx, access.Owner); err != nil {
 		return Facts{}, err
 	}
+	if err := access.Enter(ctx, string(org)); err != nil { // the system's transaction does not ask
+		return Facts{}, err
+	}
 	f := Facts{Confirms: s.confirms(), KeyOutside: s.store.ErasureKeys() == nil}
 	err := s.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
 		var err error

@@ -105,40 +105,33 @@ func within(x *catalog.Index, id string, named map[string]bool) bool {
 }
 
 // Home is the collection that an asset is found in: a question inside a dashboard
-// or a document where that is. ok is false for what lives in no collection.
+// or a document where that is. ok is false for what lives in no collection, and
+// for content whose place the scan could not read.
 func Home(x *catalog.Index, a catalog.Asset) (id string, ok bool) {
 	switch a := a.(type) {
 	case *catalog.Question:
-		if a.DashboardID != "" {
-			d := x.Dashboard(a.DashboardID)
-			if d == nil {
-				return "", false
+		switch {
+		case a.Unreadable:
+			return "", false
+		case a.DashboardID != "":
+			if d := x.Dashboard(a.DashboardID); d != nil {
+				id = d.CollectionID
 			}
-			return orRoot(d.CollectionID), true
-		}
-		if a.DocumentID != "" {
-			d, known := x.Asset(catalog.Ref{Kind: catalog.KindDocument, ID: a.DocumentID}).(*catalog.Document)
-			if !known {
-				return "", false
+		case a.DocumentID != "":
+			if d, known := x.Asset(catalog.Ref{Kind: catalog.KindDocument, ID: a.DocumentID}).(*catalog.Document); known {
+				id = d.CollectionID
 			}
-			return orRoot(d.CollectionID), true
+		default:
+			id = a.CollectionID
 		}
-		return orRoot(a.CollectionID), true
 	case *catalog.Dashboard:
-		return orRoot(a.CollectionID), true
+		id = a.CollectionID
 	case *catalog.Document:
-		return orRoot(a.CollectionID), true
+		id = a.CollectionID
 	case *catalog.Collection:
-		return a.ID, true
+		id = a.ID
 	}
-	return "", false
-}
-
-func orRoot(id string) string {
-	if id == "" {
-		return catalog.RootCollectionID
-	}
-	return id
+	return id, id != ""
 }
 
 func (f *filter) sees(r catalog.Ref) bool {
