@@ -11,6 +11,7 @@ import (
 	"github.com/metalens/metalens/internal/auth"
 	"github.com/metalens/metalens/internal/config"
 	"github.com/metalens/metalens/internal/errs"
+	"github.com/metalens/metalens/internal/keys"
 	"github.com/metalens/metalens/internal/metabase"
 	"github.com/metalens/metalens/internal/posture"
 	"github.com/metalens/metalens/internal/store"
@@ -340,30 +341,70 @@ func (p securityPages) people(members []memberFactors) posture.Section {
 	return s
 }
 
-func days(d time.Duration) string { return fmt.Sprintf("%d days", int(d/(24*time.Hour))) }
-
-// furtherRecipients are systems that other settings name.
-func (p securityPages) furtherRecipients() [][3]string { return nil }
+// furtherRecipients are systems that the records and keys go to.
+func (p securityPages) furtherRecipients() (rows [][3]string) {
+	l, k := p.config.Ledger, p.config.KMS
+	if slices.Contains(l.Stream, "webhook") {
+		rows = append(rows, [3]string{hostOf(l.StreamURL), "log stream", "rows of ledger and audit log, signed; no content of a Metabase"})
+	}
+	if slices.Contains(l.Stream, "syslog") || slices.Contains(l.Anchor, "syslog") {
+		rows = append(rows, [3]string{hostOf(l.Syslog), "syslog", "checkpoints, and rows of ledger and audit log where the stream is on"})
+	}
+	if slices.Contains(l.Anchor, "mail") {
+		rows = append(rows, [3]string{p.config.Mail.Host, "anchors", "a weekly digest of checkpoints to " + l.AnchorMail})
+	}
+	if k.VaultURL != "" {
+		rows = append(rows, [3]string{hostOf(k.VaultURL), "key management", "the wrapped master key, to unwrap it"})
+	}
+	if k.Command != "" {
+		rows = append(rows, [3]string{"whatever " + k.Command + " asks", "key management", "the wrapped master key, to unwrap it"})
+	}
+	return rows
+}
 
 // keysSection says where the keys are.
 func (p securityPages) keysSection() posture.Section {
-	k := p.keyState()
-	master := posture.Fact{Label: "Master key", Value: k.Where, Detail: k.Mode, State: posture.Fine, Source: posture.Configuration, Proof: "metalens keys status"}
-	if k.Single {
+	mode := p.keySource.Mode()
+	master := posture.Fact{Label: "Master key", Value: string(mode), Detail: mode.Explain(), State: posture.Fine, Source: posture.Configuration, Proof: "metalens keys status"}
+	if mode == keys.ModeKeyFile {
 		master.State = posture.Notice
-		master.Detail = "single-user mode: the service's own user can read it"
 	}
 	return posture.Section{ID: "keys", Title: "Keys and encryption", Facts: []posture.Fact{
 		master,
-		{Label: "Bodies, credentials, factors, search index", Value: "AES-256-GCM under a key of the organization, bound to the row", State: posture.Fine, Source: posture.BuiltIn, Proof: "internal/store: TestBodiesAreBoundToTheirRow"},
+		{Label: "Bodies, credentials, factors, search index", Value: "AES-256-GCM under a key of the organization, bound to the row", State: posture.Fine, Source: posture.BuiltIn, Proof: "internal/store: TestCiphertextsOpenInTheirOwnPlaceOnly"},
+		{Label: "Every column of bytes", Value: "is sealed, or listed with the reason why not", State: posture.Fine, Source: posture.BuiltIn, Proof: "internal/store: TestEveryColumnOfBytesIsAccountedFor"},
 		{Label: "Passwords", Value: "argon2id", State: posture.Fine, Source: posture.BuiltIn, Proof: "internal/auth: TestHashRoundTrip"},
 		{Label: "Readable in the database", Value: "names and addresses of members, roles, counts, times, ids, check ids", State: posture.Notice, Source: posture.BuiltIn, Proof: "docs/threat-model.md"},
 	}}
 }
 
 // evidence says how the records themselves are kept honest.
-func (p securityPages) evidence(_ context.Context, _ store.OrgID) (posture.Section, error) {
-	return posture.Section{ID: "evidence", Title: "Evidence", Facts: []posture.Fact{
-		{Label: "Last verification of ledger and audit log", Value: "not yet", Detail: "run metalens doctor --verify-ledger", State: posture.Unknown, Source: posture.Records},
-	}}, nil
+func (p securityPages) evidence(ctx context.Context, org store.OrgID) (posture.Section, error) {
+	report, ok, err := lastVerification(ctx, p.store, p.dir.Path(), org)
+	if err != nil {
+		return posture.Section{}, err
+	}
+	last := posture.Fact{Label: "Last verification of ledger and audit log", Value: "not yet", Detail: "run metalens doctor --verify-ledger", State: posture.Unknown, Source: posture.Records}
+	if ok {
+		last.Value, last.Detail, last.State = report.At.UTC().Format(time.DateTime)+" UTC: nothing is wrong", "", posture.Fine
+		if n := report.Problems(); n > 0 {
+			last.Value, last.State = fmt.Sprintf("%s UTC: %d problems", report.At.UTC().Format(time.DateTime), n), posture.Problem
+			last.Detail = "metalens doctor --verify-ledger names them"
+		}
+	}
+	anchors := posture.Fact{Label: "Anchored in", Value: strings.Join(p.config.Ledger.Anchor, ", "), State: posture.Fine, Source: posture.Configuration, Proof: "ledger.anchor"}
+	switch {
+	case len(p.config.Ledger.Anchor) == 0:
+		anchors.Value, anchors.State = "nowhere outside the database", posture.Notice
+	case slices.Equal(p.config.Ledger.Anchor, []string{"file"}) && p.config.Ledger.AnchorFile == "":
+		anchors.State, anchors.Detail = posture.Notice, "in the data directory: whoever can change the database may reach it, too; syslog or mail is stronger"
+	}
+	return posture.Section{
+		ID: "evidence", Title: "Evidence", Intro: "Ledger and audit log are chains. They are tamper-evident since the last anchor, not before and not beyond.",
+		Facts: []posture.Fact{
+			last, anchors,
+			{Label: "Exact requests", Value: p.config.Ledger.Payloads, Detail: "keep: sealed, for those with the right; hash: only their hash", State: posture.Fine, Source: posture.Configuration, Proof: "ledger.payloads"},
+			{Label: "Kinds of tampering that are found", Value: "changed, swapped, inserted, deleted and cut-off rows, replaced checkpoints", State: posture.Fine, Source: posture.BuiltIn, Proof: "internal/store: TestTamperingIsFound"},
+		},
+	}, nil
 }
