@@ -9,7 +9,7 @@ import (
 type keysCommand struct {
 	Status keysStatusCommand `cmd:"" help:"Say where the master key comes from, which keys seal what, and how far a rotation is."`
 	List   keysListCommand   `cmd:"" help:"List the keys by id, as status does, in JSON."`
-	Rotate keysRotateCommand `cmd:"" help:"Change the master key, or with --data the data keys, while a server runs. Run it again after an interruption."`
+	Rotate keysRotateCommand `cmd:"" help:"Change the master key, or with --data-keys the data keys, while a server runs. Run it again after an interruption."`
 	Revoke keysRevokeCommand `cmd:"" help:"Destroy a master key that is not in use any more. Older backups need it."`
 }
 
@@ -34,8 +34,8 @@ func (keysListCommand) Run(ctx context.Context, i *invocation) error {
 }
 
 type keysRotateCommand struct {
-	Data bool   `help:"Change the data keys and seal everything again; the old data keys are destroyed."`
-	Out  string `help:"Write the keys with a new one to FILE, where the master key comes from outside (a credential, a descriptor)." placeholder:"FILE"`
+	DataKeys bool   `name:"data-keys" help:"Change the data keys and seal everything again; the old data keys are destroyed."`
+	Out      string `help:"Write the keys with a new one to FILE, where the master key comes from outside (a credential, a descriptor)." placeholder:"FILE"`
 }
 
 // Run rotates.
@@ -44,10 +44,10 @@ func (c keysRotateCommand) Run(ctx context.Context, i *invocation) error {
 	if err != nil {
 		return err
 	}
-	if c.Data && c.Out != "" {
-		return usage("usage", "--data and --out do not go together.", "Data keys are stored wrapped; there is nothing to write out.")
+	if c.DataKeys && c.Out != "" {
+		return usage("usage", "--data-keys and --out do not go together.", "Data keys are stored wrapped; there is nothing to write out.")
 	}
-	return app.KeysRotate(ctx, i.env, loaded, app.KeysRotateOptions{Data: c.Data, Out: c.Out})
+	return app.KeysRotate(ctx, i.env, loaded, app.KeysRotateOptions{Data: c.DataKeys, Out: c.Out})
 }
 
 type keysRevokeCommand struct {

@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 			"hold":     holdCommand,
 			"requests": requestsCommand,
 			"mode":     modeCommand,
+			"copykeys": copyKeysCommand,
 		},
 	})
 }

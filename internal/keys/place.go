@@ -54,7 +54,7 @@ func checkAncestor(dir string) error {
 	}
 	if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
 		return errs.New(errs.Invalid, "key_in_git", fmt.Sprintf("The master key lies in a git work tree: %s.", dir),
-			"Move the key out of it, before it is committed. If it was, run metalens keys rotate and metalens keys rotate --data.")
+			"Move the key out of it, before it is committed. If it was, run metalens keys rotate and metalens keys rotate --data-keys.")
 	}
 	return nil
 }
