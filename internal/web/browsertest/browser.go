@@ -21,6 +21,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 )
 
@@ -85,6 +86,7 @@ type Page struct {
 	allow  []string
 	dark   bool
 	width  int64
+	clock  func() time.Time // of the server; see Clock
 }
 
 // Open opens a tab on the server at base. The test fails at its end when the
@@ -123,6 +125,33 @@ func (b *Browser) Open(base string) *Page {
 	})
 	p.Size(1440, 900)
 	return p
+}
+
+// Clock tells the page what time it is at the server, for codes that depend on
+// it; without one it is the system's.
+func (p *Page) Clock(now func() time.Time) { p.clock = now }
+
+func (p *Page) now() time.Time {
+	if p.clock != nil {
+		return p.clock()
+	}
+	return time.Now()
+}
+
+// Authenticator gives the browser a virtual authenticator that holds passkeys
+// and verifies its user.
+func (p *Page) Authenticator() {
+	p.t.Helper()
+	p.do("authenticator", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, t, webauthn.Enable, webauthn.EnableParams{}); err != nil {
+			return err
+		}
+		_, err := cdp.Call(ctx, t, webauthn.AddVirtualAuthenticator, webauthn.AddVirtualAuthenticatorParams{Options: &webauthn.VirtualAuthenticatorOptions{
+			Protocol: webauthn.AuthenticatorProtocolCtap2, Transport: webauthn.AuthenticatorTransportInternal,
+			HasResidentKey: true, HasUserVerification: true, IsUserVerified: true, AutomaticPresenceSimulation: true,
+		}})
+		return err
+	}))
 }
 
 // Allow excuses console errors that contain a text, such as the status of an

@@ -3,6 +3,8 @@ package browsertest
 import (
 	"strings"
 	"time"
+
+	"github.com/pquerna/otp/totp"
 )
 
 // Setup is what a walk through the first run needs to know.
@@ -39,6 +41,15 @@ func (p *Page) FirstRun(s Setup) (conn string) {
 	p.Axe("setup-owner-refused")
 	p.Fill("#password", s.Password)
 	p.Load("button.primary")
+	p.Until("['/setup/connection', '/account/factors/add'].includes(location.pathname) && document.readyState === 'complete'")
+	if strings.HasPrefix(p.Path(), "/account/factors/add") {
+		p.Shot("setup-factor")
+		p.Axe("setup-factor")
+		p.EnrolApp()
+		p.Shot("setup-codes")
+		p.Axe("setup-codes")
+		p.KeepCodes()
+	}
 	p.At("/setup/connection")
 	p.Shot("setup-connection")
 	p.Axe("setup-connection")
@@ -70,4 +81,36 @@ func (p *Page) FirstRun(s Setup) (conn string) {
 		conn = conn[:i]
 	}
 	return conn
+}
+
+// EnrolApp adds an authenticator app on the page that offers it, as far as the
+// recovery codes or the account, and returns the app's key.
+func (p *Page) EnrolApp() (key string) {
+	p.t.Helper()
+	p.See("[data-testid=qr]")
+	key = strings.ReplaceAll(Eval[string](p, "document.querySelector('[data-testid=totp-secret]').textContent"), " ", "")
+	p.Fill("#name-app", "Phone")
+	p.Fill("#code", p.Code(key))
+	p.Load("form[action='/account/factors/app'] button[type=submit]")
+	return key
+}
+
+// Code is what an authenticator app with a key shows now.
+func (p *Page) Code(key string) string {
+	p.t.Helper()
+	code, err := totp.GenerateCode(key, p.now())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return code
+}
+
+// KeepCodes puts the recovery codes away and returns them.
+func (p *Page) KeepCodes() (codes []string) {
+	p.t.Helper()
+	p.At("/account/recovery-codes")
+	codes = Eval[[]string](p, "[...document.querySelectorAll('[data-testid=codes] code')].map((e) => e.textContent)")
+	p.Click("input[name=kept]")
+	p.Load("form[action='/account/recovery-codes/keep'] button[type=submit]")
+	return codes
 }
