@@ -191,7 +191,9 @@ func TestDeletingTheOrganizationLeavesNothing(t *testing.T) {
 			t.Errorf("nothing was put into %s", table)
 		}
 	}
-	w.System(func(ctx context.Context, tx *store.SystemTx) error { return tx.DeleteOrganization(ctx, w.Org) })
+	if _, _, err := w.Store.EraseOrganization(context.Background(), w.Org, store.Erasure{}); err != nil {
+		t.Fatal(err)
+	}
 	for _, table := range tenantTables {
 		if n := count(t, db, table); n != 0 {
 			t.Errorf("%d rows are left in %s", n, table)

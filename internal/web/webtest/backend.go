@@ -121,7 +121,7 @@ func (b *Backend) Config(accounts *auth.Service) web.Config {
 	return web.Config{
 		Auth: accounts, Connections: b, Scans: b, Changes: b, Findings: b, Checks: Checks{}, Overview: b, Status: b,
 		Library: b, History: b, Search: b, Duplicates: b, Metrics: b, Ledger: b, Audit: b, Posture: b, Sample: b, Loopback: true, Now: b.Clock,
-		Members: &People{backend: b}, Mail: Post{}, Forgotten: Memory{},
+		Members: &People{backend: b}, Mail: Post{}, Forgotten: Memory{}, Privacy: Privacy{b.Clock},
 	}
 }
 
