@@ -10,6 +10,7 @@ type keysCommand struct {
 	Status keysStatusCommand `cmd:"" help:"Say where the master key comes from, which keys seal what, and how far a rotation is."`
 	List   keysListCommand   `cmd:"" help:"List the keys by id, as status does, in JSON."`
 	Rotate keysRotateCommand `cmd:"" help:"Change the master key, or with --data-keys the data keys, while a server runs. Run it again after an interruption."`
+	New    keysNewCommand    `cmd:"" help:"Write a new master key into a file, to hand over by systemd, a descriptor or a secret store."`
 	Revoke keysRevokeCommand `cmd:"" help:"Destroy a master key that is not in use any more. Older backups need it."`
 }
 
@@ -49,6 +50,13 @@ func (c keysRotateCommand) Run(ctx context.Context, i *invocation) error {
 	}
 	return app.KeysRotate(ctx, i.env, loaded, app.KeysRotateOptions{Data: c.DataKeys, Out: c.Out})
 }
+
+type keysNewCommand struct {
+	File string `arg:"" help:"New file for the key."`
+}
+
+// Run writes a key.
+func (c keysNewCommand) Run(i *invocation) error { return app.KeysNew(i.env, c.File) }
 
 type keysRevokeCommand struct {
 	ID      uint32 `arg:"" help:"Id of the master key, from metalens keys status."`

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/metalens/metalens/internal/errs"
+	"github.com/metalens/metalens/internal/keys"
 )
 
 // readAnswer reads one line that a person typed.
@@ -35,5 +36,18 @@ func writeSecret(path, text string) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
+	return nil
+}
+
+// KeysNew writes a new master key into a file.
+func KeysNew(env Env, path string) error {
+	set, err := keys.Generate()
+	if err != nil {
+		return err
+	}
+	if err := writeSecret(path, set.Text().Expose()); err != nil {
+		return err
+	}
+	env.Say("%s holds master key %d. Keep a copy apart from backups of the database: nothing can be read without it.", path, set.Primary())
 	return nil
 }
