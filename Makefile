@@ -12,7 +12,7 @@ LDFLAGS      := -s -w -X github.com/metalens/metalens/internal/app.Version=$(VER
 TEST_FLAGS   ?= $(shell scripts/race-flag)
 GO_FILES     := $(shell git ls-files '*.go' ':!*_templ.go' 2>/dev/null)
 
-.PHONY: help demo build assets generate verify test test-fast lint bench accuracy oracle fuzz screenshots tools clean
+.PHONY: help demo build assets generate verify test test-fast lint bench accuracy oracle fuzz security screenshots tools clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ oracle: ## compare the SQL parser with grammars of single dialects (a module of 
 
 fuzz: ## fuzz every decoder, or those that FUZZ names, for FUZZTIME each (default 30s)
 	scripts/fuzz $(or $(FUZZTIME),30s) $(FUZZ)
+
+security: tools ## look for weaknesses: gosec over the code, govulncheck over the dependencies
+	scripts/security
 
 screenshots: build ## drive a browser through the sample company and write docs/screenshots
 	METALENS_SCREENSHOTS=$(CURDIR)/docs/screenshots go test -count=1 -run TestFirstRunComposed ./internal/web/browsertest/...
