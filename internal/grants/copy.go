@@ -256,7 +256,7 @@ func (f *filter) clause(list []any) bool {
 		return true
 	}
 	for _, one := range list[1:] {
-		id := ""
+		var id string
 		switch one := one.(type) {
 		case json.Number:
 			id = one.String()
@@ -274,7 +274,7 @@ func (f *filter) clause(list []any) bool {
 }
 
 func (f *filter) entry(key string, v any) bool {
-	id := ""
+	var id string
 	switch v := v.(type) {
 	case json.Number:
 		id = v.String()

@@ -141,7 +141,7 @@ func (s *Service) members(ctx context.Context, org store.OrgID) ([]Member, error
 			if err != nil {
 				return err
 			}
-			list = append(list, Member{User: u.ID, Name: u.Name, Email: u.Email, Role: m.Role, All: access.Role(m.Role).Rank() >= access.Admin.Rank()})
+			list = append(list, Member{User: u.ID, Name: u.Name, Email: u.Email, Role: m.Role, All: m.Role.Rank() >= access.Admin.Rank()})
 		}
 		return nil
 	})

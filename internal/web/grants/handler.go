@@ -152,14 +152,15 @@ func (h *Handlers) Save(q *page.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := q.R.ParseForm(); err != nil {
+	r := q.R
+	if err := r.ParseForm(); err != nil {
 		return errs.Wrap(err, errs.Invalid, "bad_form", "The form could not be read.", "Reload the page and try again.")
 	}
-	g := store.Grant{Mode: store.GrantMode(q.R.PostForm.Get("mode"))}
+	g := store.Grant{Mode: store.GrantMode(r.PostForm.Get("mode"))}
 	if g.Mode == store.GrantCollections {
-		g.Collections = q.R.PostForm["collection"]
+		g.Collections = r.PostForm["collection"]
 	}
-	if q.R.PostForm.Get("do") == "preview" {
+	if r.PostForm.Get("do") == "preview" {
 		return h.form(q, http.StatusOK, m, g, nil)
 	}
 	err = h.service.Set(q.Context(), q.Org(), q.Conn.ID, m.User, g)
