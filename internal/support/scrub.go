@@ -194,7 +194,7 @@ func parseLine(text string) ([]pair, bool) {
 		if !ok || !keyName.MatchString(key) {
 			return nil, false
 		}
-		value := rest
+		var value string
 		if strings.HasPrefix(rest, `"`) {
 			quoted, err := strconv.QuotedPrefix(rest)
 			if err != nil {

@@ -91,7 +91,8 @@ func TestHashesHoldWithinOneBundle(t *testing.T) {
 		t.Fatal(err)
 	}
 	const text = "asked bi.example.com"
-	if a.Text(text) != a.Text(text) || a.Text(text) == b.Text(text) {
-		t.Errorf("%q, %q", a.Text(text), b.Text(text))
+	first, again, other := a.Text(text), a.Text(text), b.Text(text)
+	if first != again || first == other {
+		t.Errorf("%q, %q, %q", first, again, other)
 	}
 }
