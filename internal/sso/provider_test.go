@@ -85,11 +85,7 @@ func newHostile(t *testing.T) *hostile {
 
 func (h *hostile) rotate(t *testing.T, kid string) {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h.keys, h.kid = map[string]*rsa.PrivateKey{kid: key}, kid
+	h.keys, h.kid = map[string]*rsa.PrivateKey{kid: keyOf(kid)}, kid
 }
 
 func reply(w http.ResponseWriter, v any) {
@@ -313,8 +309,8 @@ func TestHostileProvider(t *testing.T) {
 		"unsigned":                     {turn: func(h *hostile) { h.alg = "none" }, code: "sso_refused"},
 		"signed with the secret":       {turn: func(h *hostile) { h.alg = jose.HS256 }, code: "sso_refused"},
 		"unknown key": {turn: func(h *hostile) {
-			h.keys = map[string]*rsa.PrivateKey{"k1": mustKey()}
-			h.fail["/jwks"] = serveKeysOf(map[string]*rsa.PrivateKey{"k9": mustKey()})
+			h.keys = map[string]*rsa.PrivateKey{"k1": keyOf("k7")}
+			h.fail["/jwks"] = serveKeysOf(map[string]*rsa.PrivateKey{"k9": keyOf("k9")})
 		}, code: "sso_refused"},
 		"wrong at_hash":                  {turn: func(h *hostile) { h.claims["at_hash"] = "AAAAAAAAAAAAAAAAAAAAAA" }, code: "sso_refused"},
 		"no ID token":                    {turn: func(h *hostile) { h.fail["/token"] = answerWith(`{"access_token":"at","token_type":"Bearer"}`) }, code: "sso_refused"},
@@ -378,12 +374,23 @@ func TestHostileProvider(t *testing.T) {
 	}
 }
 
-func mustKey() *rsa.PrivateKey {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		panic(err)
+var (
+	madeMu sync.Mutex
+	made   = map[string]*rsa.PrivateKey{}
+)
+
+// keyOf returns the key of a name; making one is slow.
+func keyOf(name string) *rsa.PrivateKey {
+	madeMu.Lock()
+	defer madeMu.Unlock()
+	if made[name] == nil {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			panic(err)
+		}
+		made[name] = key
 	}
-	return key
+	return made[name]
 }
 
 func serveKeysOf(keys map[string]*rsa.PrivateKey) http.HandlerFunc {

@@ -175,7 +175,7 @@ func (s *Service) insert(ctx context.Context, tx *store.SystemTx, user store.Use
 	}
 	for _, m := range members {
 		if err := tx.Audit(ctx, store.AuditRow{
-			OrgID: m.OrgID, At: now, Actor: user, Action: "sso_linked", Target: "user:" + string(user), Source: source(addr), Detail: "issuer " + c.Issuer,
+			OrgID: m.OrgID, At: now, Actor: user, Action: "sso_linked", Target: "user:" + string(user), Source: source(addr), Detail: fmt.Sprintf(`{"issuer":%q}`, c.Issuer),
 		}); err != nil {
 			return err
 		}

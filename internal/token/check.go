@@ -114,7 +114,7 @@ func (s *Service) drop(ctx context.Context, t store.AccessToken) error {
 		if err != nil {
 			return err
 		}
-		return tx.Audit(ctx, store.AuditRow{OrgID: t.OrgID, Actor: t.UserID, Action: "token_revoked", Target: "token:" + t.ID, Detail: "the member's role has changed"})
+		return tx.Audit(ctx, store.AuditRow{OrgID: t.OrgID, Actor: t.UserID, Action: "token_revoked", Target: "token:" + t.ID, Detail: `{"why":"role_fell"}`})
 	})
 }
 

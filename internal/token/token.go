@@ -10,6 +10,7 @@ package token
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -163,7 +164,7 @@ func (s *Service) Create(ctx context.Context, who auth.Identity, d Draft) (Made,
 		}
 		return tx.Audit(ctx, store.AuditRow{
 			OrgID: who.Org, At: now, Actor: who.User, Action: "token_created", Target: "token:" + id, Source: text(d.Address),
-			Detail: "scopes " + strings.Join(scopes, " ") + ", " + strconv.Itoa(d.Days) + " days",
+			Detail: fmt.Sprintf(`{"scopes":%q,"days":%d}`, strings.Join(scopes, " "), d.Days),
 		})
 	})
 	if err != nil {
