@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/metalens/metalens/internal/ledger"
 )
 
 // asvs lists the requirements of OWASP ASVS 5.0.0 at levels 1 and 2, by section:
@@ -153,6 +155,20 @@ func TestASVSChecklist(t *testing.T) {
 		counts["met"], counts["partly met"], counts["not met"], counts["operator"], counts["not applicable"])
 	if !strings.Contains(string(raw), sum) {
 		t.Errorf("the sum at the top should say: %s", sum)
+	}
+}
+
+// TestThreatModelNamesEveryPurpose keeps docs/threat-model.md complete: traffic
+// of a new purpose is a new flow.
+func TestThreatModelNamesEveryPurpose(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("..", "..", "docs", "threat-model.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range ledger.Purposes() {
+		if !strings.Contains(string(raw), "`"+string(p)+"`") {
+			t.Errorf("the threat model does not say what traffic of purpose %q carries, and to whom", p)
+		}
 	}
 }
 
