@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -129,5 +131,56 @@ func TestVerifyLedgerWithoutState(t *testing.T) {
 	}
 	if _, err := os.Stat(data); err == nil {
 		t.Error("verifying made a data directory")
+	}
+}
+
+// TestDeedsLeaveRows does what members do most, against the whole program, and
+// looks for the row of each in the audit log.
+func TestDeedsLeaveRows(t *testing.T) {
+	const password = "first demo passphrase 1"
+	p := boot(t, func(ctx context.Context, env app.Env) error {
+		return app.Demo(ctx, env, app.DemoOptions{Listen: "127.0.0.1:0", Dir: filepath.Join(t.TempDir(), "demo"), Password: secret.New(password)})
+	})
+	page := p.answer(http.MethodPost, "/login", url.Values{"email": {app.DemoEmail}, "password": {password}})
+	conn := regexp.MustCompile(`/c/[0-9a-f-]+`).FindString(page)
+	rows := func() (actions []string) {
+		for line := range strings.Lines(p.get("/audit.jsonl")) {
+			var row struct{ Actor, Action, Target string }
+			if err := json.Unmarshal([]byte(line), &row); err != nil {
+				t.Fatal(err)
+			}
+			actions = append(actions, row.Action)
+		}
+		return actions
+	}
+	fingerprint := regexp.MustCompile(`/findings/([0-9a-zA-Z_-]{16,})`).FindStringSubmatch(p.get(conn + "/findings"))
+	if fingerprint == nil {
+		t.Fatal("no finding to triage")
+	}
+	one := url.Values{"fp": {fingerprint[1]}}
+	steps := []struct {
+		path string
+		form url.Values
+		want string
+	}{
+		{conn + "/findings/ignore", url.Values{"fp": one["fp"], "reason": {"accepted"}}, "finding_ignored"},
+		{conn + "/findings/unignore", one, "finding_unignored"},
+		{conn + "/findings/assign", url.Values{"fp": one["fp"], "to": {"me"}}, "finding_assigned"},
+		{conn + "/scans", url.Values{}, "scan_started"},
+		{"/account/name", url.Values{"name": {"Ada Lovelace"}}, "name_changed"},
+	}
+	for _, step := range steps {
+		before := rows()
+		p.answer(http.MethodPost, step.path, step.form)
+		after := rows()
+		if fresh := after[:len(after)-len(before)]; !slices.Contains(fresh, step.want) {
+			t.Errorf("%s left %v, not %s", step.path, fresh, step.want)
+		}
+	}
+	// What changes nothing leaves nothing.
+	before := rows()
+	p.answer(http.MethodPost, "/theme", url.Values{"theme": {"dark"}, "next": {conn}})
+	if after := rows(); len(after) != len(before) {
+		t.Errorf("a colour scheme is on record: %v", after[:len(after)-len(before)])
 	}
 }

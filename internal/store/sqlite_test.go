@@ -78,13 +78,18 @@ func TestNothingReadableOnDisk(t *testing.T) {
 			tx.SetCredential(ctx, c.ID, secret.New(canary)),
 			tx.ReplaceSearch(ctx, c.ID, []store.SearchDoc{{Asset: ref, Name: canary, Path: canary, Description: canary, Identifiers: []string{canary}}}),
 			tx.SetSetting(ctx, "k", canary),
-			tx.RecordLedger(ctx, []store.LedgerRow{{Entry: ledger.Entry{Host: canary, Route: canary}}}),
+			tx.RecordLedger(ctx, []store.LedgerRow{{Entry: ledger.Entry{Host: canary, Route: canary, Payload: &ledger.Payload{Media: canary, Content: []byte(canary)}}}}),
 			tx.Audit(ctx, store.AuditRow{Action: "x", Target: canary, Source: canary, Detail: canary}),
 			tx.FinishScan(ctx, s.ID, store.ScanSucceeded, "x", canary))
 	})
 	w.System(func(ctx context.Context, tx *store.SystemTx) error {
-		return tx.Audit(ctx, store.AuditRow{Action: "x", Detail: canary})
+		return errors.Join(tx.Audit(ctx, store.AuditRow{Action: "x", Detail: canary}),
+			tx.RecordLedger(ctx, []store.LedgerRow{{Entry: ledger.Entry{Host: canary, Payload: &ledger.Payload{Content: []byte(canary)}}}}))
 	})
+	w.Checkpoint()
+	if err := w.Store.KeepVerification(context.Background(), w.Verify()); err != nil {
+		t.Fatal(err)
+	}
 	if err := w.Store.Sessions().Commit(canary, []byte(canary), w.Clock.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}

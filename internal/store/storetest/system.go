@@ -207,6 +207,28 @@ func testSessions(t *testing.T, open Opener) {
 	if err := sessions.Delete("token"); err != nil {
 		t.Errorf("deleting a session twice: %v", err)
 	}
+	// A session that is ended while a request holds it does not come back with
+	// the end of that request.
+	ctx := store.TrackSession(context.Background())
+	if err := sessions.CommitCtx(ctx, "held", []byte("content"), w.Clock.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	for _, ended := range []bool{false, true} {
+		if _, found, err := sessions.FindCtx(ctx, "held"); !found || err != nil {
+			t.Fatalf("found %v, %v", found, err)
+		}
+		if ended {
+			if err := sessions.Delete("held"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := sessions.CommitCtx(ctx, "held", []byte("changed"), w.Clock.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		if b, found, err := sessions.Find("held"); err != nil || found == ended || !ended && string(b) != "changed" {
+			t.Errorf("ended %v: found %v, %q, %v", ended, found, b, err)
+		}
+	}
 }
 
 func testSchedules(t *testing.T, open Opener) {
