@@ -1,5 +1,16 @@
 package settings
 
+import "github.com/metalens/metalens/internal/web/ui"
+
+// generalCounts follows the number of members.
+func generalCounts(v generalView) string {
+	text := ", " + ui.Count(v.Owners, "owner", "owners")
+	if v.Overview.Open > 0 {
+		text += ", " + ui.Count(v.Overview.Open, "open invitation", "open invitations")
+	}
+	return text
+}
+
 func inviteHelp(mails bool) string {
 	if mails {
 		return "They get a link by mail. It works once, within seven days."
