@@ -143,11 +143,11 @@ func (tx *Tx) DeleteConnection(ctx context.Context, id ConnectionID) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.bury(ctx, t); err != nil {
+	tx.wipeAfter()
+	if err := tx.one(ctx, "connection", `DELETE FROM connections WHERE org_id = $1 AND id = $2`, tx.org, id); err != nil {
 		return err
 	}
-	tx.wipeAfter()
-	return tx.one(ctx, "connection", `DELETE FROM connections WHERE org_id = $1 AND id = $2`, tx.org, id)
+	return tx.bury(ctx, t)
 }
 
 // SetCredential stores the connection's key; an empty value deletes it.
