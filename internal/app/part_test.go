@@ -233,6 +233,7 @@ func walkPart(t *testing.T, b, owner *browser, x *tenant, w *witness, first stor
 			queue = append(queue, html.UnescapeString(m[1]))
 		}
 	}
+	walkAPI(b.place, x, w)
 	// Everything there is, by its address: what is hidden answers like what never was.
 	unknown := map[catalog.Kind]int{}
 	for _, k := range catalog.Kinds() {

@@ -43,6 +43,16 @@ func (p securityPages) Posture(ctx context.Context, viewer auth.Identity) (*post
 	if err != nil {
 		return nil, err
 	}
+	for i := range conns { // who sees a part is not told how much was read
+		scope, err := p.library.scope(ctx, viewer.Org, conns[i].ID)
+		if err != nil {
+			return nil, err
+		}
+		if last := conns[i].last; scope != nil && last != nil {
+			part := partOfScan(*last)
+			conns[i].last = &part
+		}
+	}
 	r := &posture.Report{SchemaVersion: 1, At: p.env.Now().UTC(), Version: Version, Organization: org.Name}
 	r.Add(p.reads(conns))
 	r.Add(neverTouched())

@@ -51,6 +51,8 @@ func TestTenants(t *testing.T) {
 	}
 	t.Run("routes", func(t *testing.T) { m.routes(t) })
 	m.same(t, before)
+	t.Run("api", func(t *testing.T) { m.api(t) })
+	m.same(t, before)
 	t.Run("services", func(t *testing.T) { m.services(t) })
 	m.same(t, before)
 	t.Run("queries", func(t *testing.T) { m.queries(t) })
