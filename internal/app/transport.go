@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -106,7 +104,7 @@ func (s *server) openACME(cfg config.ACME) (*tlsserver.ACME, error) {
 		}
 	}
 	way, err := outbound.NewTransport(outbound.Config{
-		Purpose: ledger.PurposeACME, Policy: s.stoppable(operatorPolicy(s.config, s.own)), Recorder: s.systemRecorder(),
+		Purpose: ledger.PurposeACME, Policy: s.stoppable(operatorPolicy(s.config, s.own)), Recorder: asSystem{store.NewSystemRecorder(s.store)},
 		RootCAs: roots, MinTLS12: true, Now: s.env.Now, // authorities are no Metabase: several large ones speak 1.2 only
 	})
 	if err != nil {
@@ -206,59 +204,14 @@ func operatorPolicy(cfg config.Config, own *outbound.Listeners) outbound.Policy 
 	return p
 }
 
-// systemRecorder is the ledger of exchanges that are nobody's but the
-// operator's, such as those with an ACME authority.
-func (c *core) systemRecorder() ledger.Recorder { return &systemRecorder{core: c} }
-
-// systemRecorder writes to the ledger of the only organization. Before there is
-// one, and where there are several, whose ledgers are not the operator's, it
-// writes to a file of the data directory, durably.
-type systemRecorder struct {
-	core *core
-	mu   sync.Mutex
-}
-
-// SystemLedger is the file of the operator's own exchanges in the data
-// directory's folder for logs: one JSON object a line.
-const SystemLedger = "egress-system.ndjson"
+// asSystem records what the program does on its own account, whoever's handshake
+// or job made it necessary.
+type asSystem struct{ ledger.Recorder }
 
 // Record implements [ledger.Recorder].
-func (r *systemRecorder) Record(ctx context.Context, e ledger.Entry) error {
-	ctx = access.AsSystem(ctx)
-	var only store.OrgID
-	err := r.core.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
-		list, err := tx.Organizations(ctx)
-		if err == nil && len(list) == 1 {
-			only = list[0].ID
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("record an exchange of the operator's: %w", err)
-	}
-	if only != "" {
-		return store.NewRecorder(r.core.store, only, "", "").Record(ctx, e)
-	}
-	return r.write(e)
+func (r asSystem) Record(ctx context.Context, e ledger.Entry) error {
+	return r.Recorder.Record(access.AsSystem(ctx), e)
 }
 
-// Flush implements [ledger.Recorder]: nothing is held back.
-func (r *systemRecorder) Flush(context.Context) error { return nil }
-
-func (r *systemRecorder) write(e ledger.Entry) error {
-	line, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("record an exchange of the operator's: %w", err)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := os.MkdirAll(r.core.dir.Logs(), 0o700); err != nil {
-		return fmt.Errorf("record an exchange of the operator's: %w", err)
-	}
-	f, err := os.OpenFile(filepath.Join(r.core.dir.Logs(), SystemLedger), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("record an exchange of the operator's: %w", err)
-	}
-	_, err = f.Write(append(line, '\n'))
-	return errors.Join(err, f.Sync(), f.Close())
-}
+// Flush implements [ledger.Recorder].
+func (r asSystem) Flush(ctx context.Context) error { return r.Recorder.Flush(access.AsSystem(ctx)) }

@@ -12,9 +12,11 @@ import (
 	"encoding/pem"
 	"io"
 	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +24,7 @@ import (
 	"github.com/metalens/metalens/internal/app"
 	"github.com/metalens/metalens/internal/config"
 	"github.com/metalens/metalens/internal/errs"
+	"github.com/metalens/metalens/internal/tlsserver/pebbletest"
 )
 
 // certificate writes a self-signed certificate for localhost.
@@ -182,5 +185,61 @@ func TestServeBehindAProxy(t *testing.T) {
 	}
 	if !strings.Contains(p.stderr.String(), "people use https://metalens.example.com") {
 		t.Errorf("%s", p.stderr)
+	}
+}
+
+// TestServeACME lets the whole program get its certificate from an ACME server
+// process, keeps it sealed, and records the exchange.
+func TestServeACME(t *testing.T) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := l.Addr().String()
+	_, port, _ := net.SplitHostPort(listen)
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = l.Close() // serve takes it
+	pebble := pebbletest.Start(t, pebbletest.Options{TLSPort: number, HTTPPort: 1})
+	data := filepath.Join(t.TempDir(), "data")
+	p := boot(t, func(ctx context.Context, env app.Env) error {
+		loaded, err := config.Load(config.Inputs{DefaultData: data, Environ: []string{
+			"METALENS_LISTEN=" + listen, "METALENS_LOG_LEVEL=info", "METALENS_ACME_HOSTS=metalens.example.com", "METALENS_ACME_ACCEPT_TERMS=yes",
+			"METALENS_ACME_DIRECTORY=" + pebble.Directory, "METALENS_ACME_CA_FILE=" + pebble.CAFile,
+		}})
+		if err != nil {
+			return err
+		}
+		return app.Serve(ctx, env, loaded)
+	})
+	if p.address != "https://metalens.example.com:"+port {
+		t.Errorf("the pages are at %s", p.address)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pebble.Roots)
+	var resp *http.Response
+	for range 10 { // a handshake waits for the certificate, for as long as handshakes may last
+		if resp, _, err = over(t, &tls.Config{RootCAs: pool, ServerName: "metalens.example.com"}, "https://"+listen+"/healthz"); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, p.stderr)
+	}
+	if resp.TLS.PeerCertificates[0].DNSNames[0] != "metalens.example.com" {
+		t.Errorf("%v", resp.TLS.PeerCertificates[0].DNSNames)
+	}
+	list, err := os.ReadDir(filepath.Join(data, "acme"))
+	if err != nil || len(list) == 0 {
+		t.Fatal(list, err)
+	}
+	for _, f := range list {
+		raw, err := os.ReadFile(filepath.Join(data, "acme", f.Name()))
+		if err != nil || bytes.Contains(raw, []byte("PRIVATE KEY")) {
+			t.Errorf("%s lies in the clear: %v", f.Name(), err)
+		}
 	}
 }

@@ -17,14 +17,6 @@ import (
 	"github.com/metalens/metalens/internal/outbound"
 )
 
-// purposes are all clients there are; the policy is the same for each.
-func purposes() []ledger.Purpose {
-	return []ledger.Purpose{
-		ledger.PurposeMetabase, ledger.PurposeModel, ledger.PurposeMail, ledger.PurposeWebhook,
-		ledger.PurposeOIDC, ledger.PurposeWarehouse, ledger.PurposeKMS, ledger.PurposeACME,
-	}
-}
-
 // forbidden are addresses that nothing may reach, whatever is configured, in
 // every spelling that some resolver, library or proxy understands.
 func forbidden() []string {
@@ -72,7 +64,7 @@ func TestForbiddenAddresses(t *testing.T) {
 	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("the proxy was asked for %s", r.Host) }))
 	defer proxy.Close()
 	checked := 0
-	for _, purpose := range purposes() {
+	for _, purpose := range ledger.Purposes() {
 		for _, way := range []string{"", proxy.URL} {
 			tr, _ := transport(t, func(c *outbound.Config) {
 				c.Purpose, c.Policy, c.AllowPlainHTTP, c.MinTLS12, c.ProxyURL = purpose, generous, true, true, way
@@ -117,7 +109,7 @@ func TestForbiddenAddresses(t *testing.T) {
 // TestPrivateAddresses holds for every purpose that private and loopback
 // addresses need the operator's word, also in disguise and behind a name.
 func TestPrivateAddresses(t *testing.T) {
-	for _, purpose := range purposes() {
+	for _, purpose := range ledger.Purposes() {
 		for _, host := range []string{
 			"10.0.0.1", "172.16.3.4", "192.168.1.1", "100.64.0.1", "198.18.0.1", "[fc00::1]", "[fd12::1]", "127.0.0.1", "127.255.255.254", "[::1]",
 			"[::ffff:10.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::10.0.0.1]", "[2002:a00:1::]", "[2001:0:a00:1::1]", "localhost", "localhost.", "LOCALHOST",
@@ -141,7 +133,7 @@ func TestOwnListenersAreRefused(t *testing.T) {
 	defer server.Close()
 	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
 	own := &outbound.Listeners{}
-	for _, purpose := range purposes() {
+	for _, purpose := range ledger.Purposes() {
 		tr, _ := transport(t, func(c *outbound.Config) {
 			c.Purpose, c.AllowPlainHTTP = purpose, true
 			c.Policy = outbound.Policy{AllowLoopback: true, AllowPrivate: true, Own: own}
