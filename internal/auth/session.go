@@ -78,7 +78,10 @@ func (s *Service) deviceCookie() string {
 func (s *Service) Load(next http.Handler, onError func(http.ResponseWriter, *http.Request, error)) http.Handler {
 	m := *s.sessions
 	m.ErrorFunc = onError
-	return m.LoadAndSave(next)
+	loaded := m.LoadAndSave(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		loaded.ServeHTTP(w, r.WithContext(store.TrackSession(r.Context())))
+	})
 }
 
 // DeviceOf returns the device cookie's value of a request.

@@ -180,6 +180,9 @@ func (s *Service) begin(w http.ResponseWriter, r *http.Request, id Identity, add
 // gives the session a new token.
 func (s *Service) proved(w http.ResponseWriter, r *http.Request, id Identity, addr netip.Addr, strong bool, how string) (Identity, error) {
 	ctx := r.Context()
+	if err := s.alive(ctx); err != nil {
+		return Identity{}, err
+	}
 	was, now := id.Stage, s.now().UTC()
 	s.sessions.Put(ctx, keyProof, now.Unix())
 	s.sessions.Put(ctx, keySeen, now.Unix())
@@ -245,9 +248,28 @@ func (s *Service) rotate(r *http.Request, id Identity, addr netip.Addr) error {
 	return s.bind(r, id, addr)
 }
 
-// Rotate gives the session a new token, after a change of privilege.
+// Rotate gives the session a new token, after a change of privilege. A session
+// that was ended meanwhile gets none: errs.Unauthorized.
 func (s *Service) Rotate(r *http.Request, id Identity, addr netip.Addr) error {
+	if err := s.alive(r.Context()); err != nil {
+		return err
+	}
 	return s.rotate(r, id, addr)
+}
+
+// alive refuses a session that was ended while its request ran.
+func (s *Service) alive(ctx context.Context) error {
+	_, found, err := s.store.FindCtx(ctx, s.sessions.Token(ctx))
+	if err != nil {
+		return fmt.Errorf("find session: %w", err)
+	}
+	if !found {
+		if err := s.destroy(ctx); err != nil {
+			return err
+		}
+		return errs.New(errs.Unauthorized, "session_ended", "This session was ended.", "Log in again.")
+	}
+	return nil
 }
 
 // Outgrown reports whether the person's highest role has changed since the

@@ -25,6 +25,15 @@ func (s *Store) Sessions() *Sessions { return &Sessions{store: s} }
 // again: an idle limit moves it with every request.
 const sessionSlack = time.Minute
 
+// trackKey is where a request's context keeps the session that it found.
+type trackKey struct{}
+
+// TrackSession returns the context of one request. A session that is found under
+// it and ended meanwhile, by another request, is not stored again at its end.
+func TrackSession(ctx context.Context) context.Context {
+	return context.WithValue(ctx, trackKey{}, new(string))
+}
+
 func sessionID(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return hex.EncodeToString(sum[:])
@@ -49,6 +58,9 @@ func (s *Sessions) FindCtx(ctx context.Context, token string) (b []byte, found b
 		b, _, found, err = tx.session(ctx, sessionID(token))
 		return err
 	})
+	if seen, ok := ctx.Value(trackKey{}).(*string); ok && found {
+		*seen = sessionID(token)
+	}
 	return b, found, err
 }
 
@@ -85,6 +97,11 @@ func (s *Sessions) CommitCtx(ctx context.Context, token string, b []byte, expiry
 	}
 	return s.store.InSystem(ctx, func(ctx context.Context, tx *SystemTx) error {
 		sealed := s.store.master.Seal(b, "sessions", id)
+		if seen, ok := ctx.Value(trackKey{}).(*string); ok && *seen == id {
+			// Whoever ended it since wins: nothing is inserted.
+			_, err := tx.exec(ctx, `UPDATE sessions SET data = $2, seen_at = $3, expires_at = $4 WHERE id = $1`, id, sealed, micros(s.store.now()), micros(expiry))
+			return err
+		}
 		_, err := tx.exec(ctx, `INSERT INTO sessions (id, data, created_at, seen_at, expires_at) VALUES ($1, $2, $3, $3, $4)
 			ON CONFLICT (id) DO UPDATE SET data = excluded.data, seen_at = excluded.seen_at, expires_at = excluded.expires_at`,
 			id, sealed, micros(s.store.now()), micros(expiry))

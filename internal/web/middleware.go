@@ -162,7 +162,7 @@ func area(path string) string {
 }
 
 func known(part string) string {
-	if slices.Contains([]string{"c", "settings", "api", "findings", "not-evaluated", "catalog", "lineage", "impact", "impact.csv", "impact.md", "duplicates", "duplicates.csv", "duplicates.md", "metrics", "scans", "egress", "connections", "setup", "login", "logout", "account", "theme", "assets", "healthz", "readyz"}, part) {
+	if slices.Contains([]string{"c", "settings", "api", "findings", "not-evaluated", "catalog", "lineage", "impact", "impact.csv", "impact.md", "duplicates", "duplicates.csv", "duplicates.md", "metrics", "scans", "egress", "connections", "setup", "login", "logout", "confirm", "account", "theme", "assets", "healthz", "readyz"}, part) {
 		return part
 	}
 	return "other"
