@@ -111,7 +111,7 @@ func (s *sink) Row(table int, values []any) error {
 	if err := s.ctx.Err(); err != nil {
 		return err
 	}
-	s.row = binary.AppendUvarint(s.row[:0], uint64(table)) //nolint:gosec // an index
+	s.row = binary.AppendUvarint(s.row[:0], uint64(table))
 	var err error
 	if s.row, err = appendValues(s.row, values); err != nil {
 		return err
@@ -211,7 +211,7 @@ func (r *Reader) Next() (table int, values []any, err error) {
 		}
 		r.summary.Rows++
 		r.summary.Tables[r.manifest.Tables[n].Name]++
-		return int(n), values, nil //nolint:gosec // below the number of tables
+		return int(n), values, nil
 	case frameEnd:
 		return 0, nil, r.end(content, before)
 	}
@@ -245,7 +245,7 @@ func (r *Reader) frame(counted bool) (kind byte, content []byte, err error) {
 	}
 	// Grows with what is there, not with what a damaged file promises.
 	var b bytes.Buffer
-	if _, err := io.CopyN(&b, r.in, int64(size)); err != nil { //nolint:gosec // bounded above
+	if _, err := io.CopyN(&b, r.in, int64(size)); err != nil {
 		return 0, nil, damaged(err)
 	}
 	if !counted || kind != frameEnd {

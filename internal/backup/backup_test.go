@@ -111,6 +111,7 @@ func (p *place) counts(t *testing.T) map[string]int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = rows.Close() }()
 	var names []string
 	for rows.Next() {
 		var name string
@@ -119,7 +120,7 @@ func (p *place) counts(t *testing.T) map[string]int64 {
 		}
 		names = append(names, name)
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
 	counts := map[string]int64{}

@@ -50,13 +50,13 @@ func readValues(b []byte) ([]any, error) {
 			if size <= 0 || n > uint64(len(b)-size) {
 				return nil, damaged(nil)
 			}
-			content := b[size : size+int(n)] //nolint:gosec // not longer than b
+			content := b[size : size+int(n)]
 			if tag == tagText {
 				values = append(values, string(content))
 			} else {
 				values = append(values, content)
 			}
-			b = b[size+int(n):] //nolint:gosec // not longer than b
+			b = b[size+int(n):]
 		default:
 			return nil, damaged(nil)
 		}

@@ -142,7 +142,7 @@ func (s *Source) Writable() bool { return s.mode == ModeKMS || s.mode == ModeKey
 func (s *Source) Load(ctx context.Context) (*Keyset, error) {
 	switch {
 	case s.mode == ModeDescriptor:
-		return FromDescriptor(uintptr(s.fd)) //nolint:gosec // checked by the settings
+		return FromDescriptor(uintptr(s.fd))
 	case s.mode == ModeCredential:
 		return FromCredential(s.path)
 	case s.mode == ModeKMS:

@@ -29,7 +29,7 @@ func TestPlacesOfKeyFiles(t *testing.T) {
 		"private": {func(_ *testing.T, root string) string { return filepath.Join(root, "a", "keys") }, ""},
 		"folder above open to all": {func(t *testing.T, root string) string {
 			must(t, os.MkdirAll(filepath.Join(root, "a", "keys"), 0o700))
-			must(t, os.Chmod(filepath.Join(root, "a"), 0o777)) //nolint:gosec // that is what is refused
+			must(t, os.Chmod(filepath.Join(root, "a"), 0o777))
 			return filepath.Join(root, "a", "keys")
 		}, "key_permissions"},
 		"git work tree": {func(t *testing.T, root string) string {

@@ -171,7 +171,8 @@ func (d *dumper) table(ctx context.Context, index int, t dumpTable, where string
 	for i, c := range t.Columns {
 		names[i] = c.Name
 	}
-	rows, err := d.sql.QueryContext(ctx, `SELECT `+strings.Join(names, ", ")+` FROM `+t.Name+where, args...)
+	query := `SELECT ` + strings.Join(names, ", ") + ` FROM ` + t.Name + where
+	rows, err := d.sql.QueryContext(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", t.Name, err)
 	}

@@ -275,7 +275,8 @@ func (r *restorer) empty(ctx context.Context, t *sql.Tx) error {
 		if !table.systemWrites {
 			continue
 		}
-		if _, err := t.ExecContext(ctx, `DELETE FROM `+table.Name); err != nil {
+		statement := `DELETE FROM ` + table.Name
+		if _, err := t.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("empty %s: %w", table.Name, err)
 		}
 	}
