@@ -13,7 +13,7 @@ import (
 var unprotected = map[string]string{
 	"goose_db_version":   "the schema's version, the same for everybody",
 	"job_runners":        "which processes work on jobs; belongs to no organization",
-	"river_job":          "arguments are ids alone; only the job runner's role works on it",
+	"river_job":          "arguments are ids, and sealed for private jobs; only the job runner's role works on it",
 	"river_leader":       "which process leads the job runners",
 	"river_migration":    "the job queue's own version",
 	"river_notification": "wakes job runners; no content",

@@ -131,7 +131,7 @@ func (s *Server) Connections() int {
 // Wait returns the n-th letter, from 1, as soon as it is there.
 func (s *Server) Wait(t testing.TB, n int) Letter {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	for {
 		if list := s.Letters(); len(list) >= n {
