@@ -40,8 +40,9 @@ func (operatorListCommand) Run(ctx context.Context, i *invocation) error {
 }
 
 type operatorResetCommand struct {
-	Email        string `arg:"" optional:"" help:"E-mail address; not needed when there is only one."`
-	PasswordFile string `help:"File with the password, - for standard input." placeholder:"FILE"`
+	Email         string `arg:"" optional:"" help:"E-mail address; not needed when there is only one."`
+	PasswordFile  string `help:"File with the password, - for standard input." placeholder:"FILE"`
+	RemoveFactors bool   `help:"Remove the second factors and recovery codes as well, for whoever lost them all."`
 }
 
 // Run resets an operator's password.
@@ -50,7 +51,7 @@ func (c operatorResetCommand) Run(ctx context.Context, i *invocation) error {
 	if err != nil {
 		return err
 	}
-	return app.OperatorReset(ctx, i.env, loaded, app.OperatorOptions{Email: c.Email, PasswordFile: c.PasswordFile})
+	return app.OperatorReset(ctx, i.env, loaded, app.OperatorOptions{Email: c.Email, PasswordFile: c.PasswordFile, RemoveFactors: c.RemoveFactors})
 }
 
 type operatorRemoveCommand struct {

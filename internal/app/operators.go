@@ -65,9 +65,10 @@ func (c *core) operatorAuth(cfg auth.Config) (*auth.Service, error) {
 
 // OperatorOptions say which account of the operator console is meant.
 type OperatorOptions struct {
-	Email        string
-	Name         string // for a new account; empty = the address
-	PasswordFile string // "-" is standard input; empty: one is made up and printed
+	Email         string
+	Name          string // for a new account; empty = the address
+	PasswordFile  string // "-" is standard input; empty: one is made up and printed
+	RemoveFactors bool   // for a reset: whoever lost the second factor enrols again
 }
 
 // OperatorAdd makes an account of the operator console.
@@ -127,6 +128,13 @@ func OperatorReset(ctx context.Context, env Env, loaded *config.Loaded, o Operat
 				return errs.New(errs.Invalid, "bad_password", fields["password"], "Choose another password.")
 			}
 			return err
+		}
+		if o.RemoveFactors {
+			n, err := accounts.RemoveFactors(ctx, user.ID)
+			if err != nil {
+				return err
+			}
+			env.Say("%d second factors and recovery codes were removed; the next log-in sets up new ones.", n)
 		}
 		env.Say("%s has a new password; all logins to the console were ended.", report.Clean(user.Email))
 		return printMade(env, password, made)
