@@ -98,17 +98,19 @@ func rebuild(v *vandal, org string, chain ledger.Chain, from int64) {
 	if err != nil {
 		v.t.Fatal(err)
 	}
-	for rows.Next() {
-		var r row
-		if err := rows.Scan(&r.seq, &r.at, &r.commitment); err != nil {
+	func() {
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			var r row
+			if err := rows.Scan(&r.seq, &r.at, &r.commitment); err != nil {
+				v.t.Fatal(err)
+			}
+			list = append(list, r)
+		}
+		if err := rows.Err(); err != nil {
 			v.t.Fatal(err)
 		}
-		list = append(list, r)
-	}
-	if err := rows.Err(); err != nil {
-		v.t.Fatal(err)
-	}
-	_ = rows.Close()
+	}()
 	seq := from - 1
 	for _, r := range list {
 		last, seq = ledger.Link(last, r.seq, r.at, r.commitment), r.seq

@@ -59,7 +59,7 @@ func (tx *Tx) RecordLedger(ctx context.Context, rows []LedgerRow) error {
 			Exchange: row.Exchange, Phase: row.Phase,
 		}
 		var payload *payloadRow
-		if body.Payload, payload, err = tx.sealPayload(id, at, row.ScanID, row.Entry.Payload); err != nil {
+		if body.Payload, payload, err = tx.sealPayload(id, at, row.ScanID, row.Payload); err != nil {
 			return err
 		}
 		raw, salt, err := salted(body)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -122,12 +121,20 @@ func (tx *Tx) prunePayloads(ctx context.Context, keep time.Duration, now time.Ti
 
 // LedgerRow reads one row.
 func (tx *Tx) LedgerRow(ctx context.Context, id string) (LedgerRow, error) {
-	row := tx.sql.QueryRowContext(ctx, `SELECT `+ledgerFields+` FROM `+logOf(tx.org, ledger.ChainLedger).name+` WHERE org_id = $1 AND id = $2`, tx.org, id)
-	r, err := tx.scanLedger(row)
-	if errors.Is(err, sql.ErrNoRows) {
-		return LedgerRow{}, notFound("ledger row")
+	var list []LedgerRow
+	query := `SELECT ` + ledgerFields + ` FROM ` + logOf(tx.org, ledger.ChainLedger).name + ` WHERE org_id = $1 AND id = $2`
+	err := tx.rows(ctx, query, []any{string(tx.org), id}, func(r *sql.Rows) error {
+		row, err := tx.scanLedger(r)
+		list = append(list, row)
+		return err
+	})
+	if err == nil && len(list) == 0 {
+		err = notFound("exchange")
 	}
-	return r, err
+	if err != nil {
+		return LedgerRow{}, err
+	}
+	return list[0], nil
 }
 
 // rawJSON opens what sealJSON wrote and leaves its bytes as they are.
