@@ -169,7 +169,7 @@ func (s *server) pages(cfg config.Config) error {
 	if err != nil {
 		return err
 	}
-	signOn, err := newSSO(s.env, cfg, s.store, servePolicy(cfg, listenerAddr(s.listener), s.own), s.url(), s.log)
+	signOn, err := newSSO(s.env, cfg, s.store, s.stoppable(servePolicy(cfg, listenerAddr(s.listener), s.own)), s.url(), s.log)
 	if err != nil {
 		return err
 	}

@@ -4,15 +4,23 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"time"
 )
 
 // keySignOn keeps logins at an identity provider that are on their way.
 const keySignOn = "sign_on"
 
+// signOnLife is how long the session of somebody who is not logged in is kept
+// for a login that is on its way.
+const signOnLife = 15 * time.Minute
+
 // KeepSignOn keeps a text in the browser's session while a person is at the
 // identity provider. Only this browser finds it again.
 func (s *Service) KeepSignOn(ctx context.Context, text string) {
 	s.sessions.Put(ctx, keySignOn, text)
+	if s.sessions.GetString(ctx, keyUser) == "" { // anybody may begin a login: what that stores must not last
+		s.sessions.SetDeadline(ctx, time.Now().Add(signOnLife).UTC()) // the session library's clock is the system's
+	}
 }
 
 // TakeSignOn returns what [Service.KeepSignOn] kept and forgets it.

@@ -235,6 +235,13 @@ func TestLogin(t *testing.T) {
 		if e.Purpose != ledger.PurposeOIDC || strings.Contains(fmt.Sprintf("%+v", e), clientSecret) {
 			t.Errorf("ledger: %+v", e)
 		}
+		if e.Payload != nil {
+			for _, hidden := range []string{clientSecret, "c-1", h.verifiers[0], "Bearer at"} {
+				if strings.Contains(string(e.Payload.Content), hidden) {
+					t.Errorf("the payload holds %q: %s", hidden, e.Payload.Content)
+				}
+			}
+		}
 		routes[e.Method+" "+e.Route+" "+string(e.Phase)]++
 	}
 	for _, want := range []string{"GET /.well-known/openid-configuration", "POST /token", "GET /jwks"} {
