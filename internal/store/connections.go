@@ -153,6 +153,9 @@ func (tx *Tx) DeleteConnection(ctx context.Context, id ConnectionID) error {
 // SetCredential stores the connection's key; an empty value deletes it.
 func (tx *Tx) SetCredential(ctx context.Context, id ConnectionID, v secret.Value) error {
 	var sealed any
+	if err := tx.lockConnection(ctx, id); err != nil { // it must exist before a key can refer to it
+		return err
+	}
 	if err := tx.dropCredential(ctx, id); err != nil {
 		return err
 	}
