@@ -1,9 +1,13 @@
 package auth
 
 import (
+	"context"
+	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/secret"
 )
 
@@ -56,5 +60,38 @@ func TestStoredHashIsChecked(t *testing.T) {
 	}
 	if _, err := newHasher(HashParams{}); err == nil {
 		t.Error("costs of zero were accepted")
+	}
+}
+
+// TestFloodOfHashesIsSentAway: two are worked on, a bounded number wait, and
+// whoever gives up makes room.
+func TestFloodOfHashesIsSentAway(t *testing.T) {
+	h, err := newHasher(HashParams{MemoryKiB: 64, Time: 1, Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range maxParallel {
+		h.slots <- struct{}{} // nobody gets a turn
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	waiting := make(chan error, maxWaiting)
+	for range maxWaiting {
+		go func() { waiting <- h.enter(ctx) }()
+	}
+	for h.waiting.Load() < maxWaiting {
+		runtime.Gosched()
+	}
+	if err := h.enter(ctx); errs.KindOf(err) != errs.Limited {
+		t.Errorf("one more: %v", err)
+	}
+	cancel()
+	for range maxWaiting {
+		if err := <-waiting; !errors.Is(err, context.Canceled) {
+			t.Errorf("waiting: %v", err)
+		}
+	}
+	<-h.slots
+	if err := h.enter(t.Context()); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }

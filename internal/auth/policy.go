@@ -60,7 +60,7 @@ func CheckPassword(password secret.Value, around ...string) string {
 
 // maxAround is how many signs and digits around a stolen password are no
 // disguise.
-const maxAround = 4
+const maxAround = 5
 
 // inBreach looks a password up as it is, in its plain form, and without the few
 // signs and digits that it begins or ends with.
