@@ -187,7 +187,7 @@ func (t *Transport) checkProxied(req *http.Request, name string, port uint16) er
 		return nil
 	}
 	if via, err := t.secure.Proxy(req); err != nil || via == nil {
-		return nil //nolint:nilerr // the transport says what is wrong with the proxy
+		return nil // the transport says what is wrong with the proxy
 	}
 	if _, err := netip.ParseAddr(name); err == nil {
 		return nil // checked as it stands
@@ -200,7 +200,7 @@ func (t *Transport) checkProxied(req *http.Request, name string, port uint16) er
 	defer cancel()
 	addrs, err := resolver.LookupNetIP(ctx, "ip", name)
 	if err != nil {
-		return nil //nolint:nilerr // see above
+		return nil // see above
 	}
 	for _, a := range addrs {
 		if err := t.dialer.cfg.Policy.Check(netip.AddrPortFrom(a.Unmap(), port)); err != nil {

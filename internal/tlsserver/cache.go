@@ -51,7 +51,7 @@ func (d *SealedDir) Get(_ context.Context, name string) ([]byte, error) {
 	}
 	plain, err := d.keys.Open(sealed, "acme", name)
 	if err != nil {
-		return nil, ErrCacheMiss //nolint:nilerr // see above
+		return nil, ErrCacheMiss // see above
 	}
 	return plain, nil
 }

@@ -69,7 +69,7 @@ func Start(t *testing.T, o Options) Server {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, binary, "-config", configFile, "-dnsserver", names(t), "-strict")
+	cmd := exec.CommandContext(ctx, binary, "-config", configFile, "-dnsserver", names(t), "-strict") //nolint:gosec // G204: the binary that provisioning built
 	cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=20")
 	var said logText
 	cmd.Stdout, cmd.Stderr = &said, &said
