@@ -5,8 +5,8 @@ import "github.com/metalens/metalens/internal/web/ui"
 // generalCounts follows the number of members.
 func generalCounts(v generalView) string {
 	text := ", " + ui.Count(v.Owners, "owner", "owners")
-	if v.Overview.Open > 0 {
-		text += ", " + ui.Count(v.Overview.Open, "open invitation", "open invitations")
+	if v.Open > 0 {
+		text += ", " + ui.Count(v.Open, "open invitation", "open invitations")
 	}
 	return text
 }
