@@ -36,9 +36,6 @@ const (
 	streamEvery    = 30 * time.Second
 	streamPatience = 15 * time.Minute
 
-	// keepOwn is how long rows that belong to no organization are kept.
-	keepOwn = 30 * 24 * time.Hour
-
 	digestEvery = 7 * 24 * time.Hour
 	// digestCursor stores when the last digest left.
 	digestCursor = "anchor mail"
@@ -180,11 +177,6 @@ func (k *ledgerKeeper) checkpoint(ctx context.Context) error {
 	}
 	var list []store.StoredCheckpoint
 	err = k.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) (err error) {
-		// The installation's own rows have no organization whose retention
-		// takes them along.
-		if _, err = tx.PruneLogs(ctx, store.Retention{Audit: keepOwn, Ledger: keepOwn}, k.now()); err != nil {
-			return err
-		}
 		list, err = tx.CheckpointChains(ctx)
 		return err
 	})
