@@ -23,7 +23,7 @@ func (l *library) part(ctx context.Context, whole *browse.View, grant store.Gran
 	if v := l.cachedPart(whole.Scan.ID, key); v != nil {
 		return v, nil
 	}
-	result := l.load.DoChan(string(whole.Scan.ID)+"/"+key, func() (any, error) {
+	result := l.load.DoChan(string(whole.Scan.ID)+"/"+key, func() (any, error) { //nolint:contextcheck // it outlives the request that made it
 		l.work.Add(1)
 		defer l.work.Done()
 		p := grants.Filter(whole.Index, whole.Graph, grant)
@@ -35,7 +35,7 @@ func (l *library) part(ctx context.Context, whole *browse.View, grant store.Gran
 			n++
 		}
 		v := &browse.View{
-			Scan: scan, Index: p.Index, Graph: p.Graph, Texts: sqllineage.NewTexts(p.Index), //nolint:contextcheck // it outlives the request that made it
+			Scan: scan, Index: p.Index, Graph: p.Graph, Texts: sqllineage.NewTexts(p.Index),
 			Part: &browse.Part{Key: key, HiddenSources: p.HiddenSources, HiddenUsers: p.HiddenUsers, Show: p.Show, Sees: p.Sees},
 		}
 		l.keepPart(kept{scan: whole.Scan.ID, part: key, view: v, assets: n})

@@ -45,7 +45,7 @@ func visibleFindings(scope *browse.View) func(*store.FindingRecord) bool {
 		if scope.MoreUsers(f.Asset) && shared(f.Asset.Kind) {
 			return false // it may count users that are hidden
 		}
-		if scope.MoreSources(f.Asset) && (f.Message != "" || len(f.Evidence.Texts) > 0) && !ownWords(scope, f) {
+		if scope.MoreSources(f.Asset) && (f.Message != "" || len(f.Evidence.Texts) > 0) && !ownWords(f) {
 			return false
 		}
 		if a := scope.Index.Asset(f.Asset); a != nil {
@@ -67,7 +67,7 @@ func shared(k catalog.Kind) bool {
 
 // ownWords reports whether what a finding says about an asset cannot be the words
 // of something hidden that the asset uses: it names nothing but what is visible.
-func ownWords(scope *browse.View, f *store.FindingRecord) bool {
+func ownWords(f *store.FindingRecord) bool {
 	switch family, _, _ := strings.Cut(strings.TrimRight(f.Check, "0123456789"), "-"); family {
 	case "USE", "DOC", "ORG", "SEC":
 		return true // about the asset's own life, not about what it is built on

@@ -174,7 +174,7 @@ func parts(t *testing.T, world *metabasetest.World, grantsTried int) {
 		ids = append(ids, c.ID)
 	}
 	ids = append(ids, catalog.RootCollectionID)
-	random := rand.New(rand.NewPCG(7, 8)) //nolint:gosec // a test's
+	random := rand.New(rand.NewPCG(7, 8))
 	list := []store.Grant{{Mode: store.GrantNone}}
 	for range grantsTried {
 		g := store.Grant{Mode: store.GrantCollections}

@@ -141,7 +141,7 @@ func TestEveryServiceAsksForARole(t *testing.T) {
 			for _, role := range roleNames {
 				ctx := access.Nobody(p.system)
 				if role != "" {
-					ctx = access.With(p.system, access.Actor{Kind: access.Person, User: string(x.users[role].ID), Org: string(x.org), Role: access.Role(role)})
+					ctx = access.With(p.system, access.Actor{Kind: access.Person, User: string(x.users[role].ID), Org: string(x.org), Role: role})
 				}
 				if !said && role != "" {
 					continue // of a service that asks more than a role
@@ -154,7 +154,7 @@ func TestEveryServiceAsksForARole(t *testing.T) {
 				_, err := m.call(ended, v.MethodByName(name))
 				calls++
 				refused := refusedFor(err)
-				may := said && need != system && access.Role(role).Rank() >= need.Rank() && role != ""
+				may := said && need != system && role.Rank() >= need.Rank() && role != ""
 				if may == refused {
 					t.Errorf("%s.%s as %q: refused %v (%v)", s.name, name, role, refused, err)
 				}

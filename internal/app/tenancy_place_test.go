@@ -182,7 +182,7 @@ func (b *browser) do(method, path string, form url.Values) *httptest.ResponseRec
 	}
 	w := httptest.NewRecorder()
 	b.place.server.handler.ServeHTTP(w, r)
-	for _, c := range w.Result().Cookies() { //nolint:bodyclose // a recorder has nothing to close
+	for _, c := range w.Result().Cookies() {
 		b.cookies[c.Name] = c
 	}
 	return w

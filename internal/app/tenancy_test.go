@@ -257,7 +257,7 @@ func (m *matrix) identity(role store.Role) context.Context {
 	if role == "" {
 		return access.Nobody(m.system)
 	}
-	return access.With(m.system, access.Actor{Kind: access.Person, User: string(m.b.users[role].ID), Org: string(m.b.org), Role: access.Role(role)})
+	return access.With(m.system, access.Actor{Kind: access.Person, User: string(m.b.users[role].ID), Org: string(m.b.org), Role: role})
 }
 
 // value makes an argument that names something of the first organization.
