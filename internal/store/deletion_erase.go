@@ -181,7 +181,7 @@ func (e *eraser) as(ctx context.Context, role string, org OrgID) error {
 	if e.store.engine != EnginePostgres || e.role == role && e.org == org {
 		return nil
 	}
-	if _, err := e.core.sql.ExecContext(ctx, `SELECT set_config('role', $1, true), set_config('metalens.org_id', $2, true), set_config('metalens.system', 'on', true)`,
+	if _, err := e.sql.ExecContext(ctx, `SELECT set_config('role', $1, true), set_config('metalens.org_id', $2, true), set_config('metalens.system', 'on', true)`,
 		role, string(org)); err != nil {
 		return fmt.Errorf("change the role: %w", err)
 	}
@@ -577,7 +577,7 @@ func (e *eraser) scrubAudit(ctx context.Context, user UserID, email string, orgs
 			}
 			var b auditBody
 			if within.openJSON("audit_log", id, sealed, &b) != nil {
-				return nil // sealed by a key that is gone: it tells nothing
+				return nil //nolint:nilerr // sealed by a key that is gone: it tells nothing
 			}
 			text := strings.ToLower(b.Target + "\x00" + b.Detail)
 			if strings.Contains(text, email) || org == systemOrg && (actor == string(user) || strings.Contains(text, string(user))) {
@@ -617,7 +617,7 @@ func (tx *SystemTx) Deletion(ctx context.Context, id string) (Deletion, error) {
 const deletionColumns = `id, kind, at, counts, key_destroyed, replayed_at, receipt_until`
 
 func (tx *SystemTx) deletionWhere(ctx context.Context, where string, args ...any) (Deletion, error) {
-	d, err := scanDeletion(tx.core.sql.QueryRowContext(ctx, `SELECT `+deletionColumns+` FROM deletions WHERE `+where, args...))
+	d, err := scanDeletion(tx.sql.QueryRowContext(ctx, `SELECT `+deletionColumns+` FROM deletions WHERE `+where, args...))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Deletion{}, errNotErased
 	}

@@ -147,22 +147,28 @@ func (s *Store) Housekeep(ctx context.Context) error {
 // clearTables hold texts that are not sealed: names and addresses.
 var clearTables = []string{"organizations", "users"}
 
-func (s *Store) vacuum(ctx context.Context) (err error) {
+// owned lists the tables that the login may vacuum.
+func (s *Store) owned(ctx context.Context) (tables []string, err error) {
 	rows, err := s.write.QueryContext(ctx, `SELECT c.relname FROM pg_class c WHERE c.relkind = 'r'
 		AND c.relnamespace = current_schema()::regnamespace AND pg_has_role(session_user, c.relowner, 'USAGE') ORDER BY c.relname`)
 	if err != nil {
-		return s.translate(fmt.Errorf("list the tables to vacuum: %w", err))
+		return nil, s.translate(fmt.Errorf("list the tables to vacuum: %w", err))
 	}
-	var tables []string
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {
-			return errors.Join(err, rows.Close())
+			return nil, s.translate(err)
 		}
 		tables = append(tables, name)
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return s.translate(err)
+	return tables, s.translate(rows.Err())
+}
+
+func (s *Store) vacuum(ctx context.Context) (err error) {
+	tables, err := s.owned(ctx)
+	if err != nil {
+		return err
 	}
 	session, err := s.write.Conn(ctx)
 	if err != nil {
