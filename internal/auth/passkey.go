@@ -40,7 +40,7 @@ type ceremony struct {
 // the public address; without one, localhost. Passkeys do not work under bare IP
 // addresses.
 func (s *Service) relyingParty(r *http.Request) (*webauthn.WebAuthn, bool) {
-	id, origin := "", ""
+	var id, origin string
 	if s.public != nil {
 		id, origin = s.public.Hostname(), s.public.Scheme+"://"+s.public.Host
 		if s.public.Scheme != "https" && id != "localhost" {

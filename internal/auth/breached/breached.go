@@ -76,7 +76,7 @@ func unpack(packed []byte) (table, error) {
 func place(folded string) (bucket uint32, rest uint16) {
 	sum := sha256.Sum256([]byte(folded))
 	n := binary.BigEndian.Uint64(sum[:])
-	return uint32(n >> (64 - bucketBits)), uint16(n >> (64 - bucketBits - 16)) //nolint:gosec // 18 and 16 bits
+	return uint32(n >> (64 - bucketBits)), uint16(n >> (64 - bucketBits - 16))
 }
 
 // fold is the form that the list keeps.
