@@ -20,7 +20,7 @@ type Mode string
 // of the operating system, or another machine, owns the keys.
 const (
 	ModeKMS        Mode = "kms"                // a key management service unwraps them at the start
-	ModeCredential Mode = "systemd-credential" // the service manager, or another user, hands over a file
+	ModeCredential Mode = "systemd-credential" //nolint:gosec // G101: a mode's name; the service manager, or another user, hands over a file
 	ModeDescriptor Mode = "descriptor"         // whoever started the program handed over a descriptor
 	ModeKeyFile    Mode = "key-file"           // a file of the program's own user: single-user mode
 )

@@ -28,7 +28,7 @@ type tokenBody struct {
 	Name string `json:"name"`
 }
 
-const tokenColumns = `id, org_id, user_id, hash, scopes, role_rank, body, created_at, expires_at, last_used_at`
+const tokenColumns = `id, org_id, user_id, hash, scopes, role_rank, body, created_at, expires_at, last_used_at` //nolint:gosec // G101: names of columns
 
 // InsertAccessToken stores a token of a member. A user who is no member of the
 // organization is errs.NotFound.
