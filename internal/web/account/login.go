@@ -172,6 +172,9 @@ func (h *Handlers) Logout(q *page.Request) error {
 	if err := h.auth.End(q.Context(), q.Addr()); err != nil {
 		return err
 	}
+	// Pages are never stored; what a script may have kept goes, too. Cookies stay:
+	// the throttle knows this browser by one.
+	q.W.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	if h.signOn != nil {
 		return q.Redirect("/login?out=1") // the login there goes on, and can be ended, too
 	}
