@@ -186,7 +186,7 @@ func concrete(pattern, conn string) (method, path string) {
 	).Replace(path)
 }
 
-var publicRoutes = []string{"GET /{$}", "POST /theme", "GET /setup", "POST /setup", "GET /login", "POST /login", "POST /login/passkey/begin", "POST /login/passkey", "POST /logout"}
+var publicRoutes = []string{"GET /{$}", "POST /theme", "GET /setup", "POST /setup", "GET /login", "POST /login", "POST /login/passkey/begin", "POST /login/passkey", "POST /logout", "GET /.well-known/security.txt"}
 
 // TestEveryRouteWantsALogin asks every route as nobody.
 func TestEveryRouteWantsALogin(t *testing.T) {
@@ -230,6 +230,9 @@ func TestEveryRouteChecksTheRole(t *testing.T) {
 		}
 		if strings.Contains(path, "/impact/migration") {
 			continue // a script too long for an address: it is read, and nothing kept
+		}
+		if strings.HasSuffix(pattern, "/egress/{row}/payload") {
+			continue // its author may read it whatever the role is; a row that is not there is not found
 		}
 		if method == http.MethodGet && !strings.HasPrefix(path, "/connections/") && !strings.HasPrefix(path, "/setup/connection") {
 			continue
