@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/metalens/metalens/internal/auth"
@@ -125,7 +126,8 @@ func metricsFor(cfg OperatorConfig, site *page.Site) http.Handler {
 			operators.ServeHTTP(w, r)
 			return
 		}
-		if !secret.New("Bearer " + cfg.MetricsToken.Expose()).Equal(secret.New(given)) {
+		token, bearer := strings.CutPrefix(given, "Bearer ")
+		if !bearer || !cfg.MetricsToken.Equal(secret.New(token)) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="metrics"`)
 			plain(w, http.StatusUnauthorized, "The token does not match the setting operator.metrics_token.")
 			return
