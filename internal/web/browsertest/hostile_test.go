@@ -255,6 +255,7 @@ func (v *visitor) inspect(path string, raw []byte, metabase string) (links []str
 			case !slices.Contains([]string{"href", "src", "action", "formaction", "xlink:href", "poster", "data", "hx-get", "hx-post", "cite", "ping"}, a.Key):
 			case strings.HasPrefix(value, "/") && !strings.HasPrefix(value, "//"), strings.HasPrefix(value, "#"), strings.HasPrefix(value, "?"), value == "":
 			case strings.HasPrefix(a.Val, metabase+"/"), a.Val == metabase, strings.HasPrefix(a.Val, "https://www.metabase.com/"), strings.HasPrefix(a.Val, "https://github.com/metalens/"):
+			case path == "/account/factors/add" && strings.HasPrefix(value, "otpauth://totp/metalens:"): // opens an authenticator on the same device
 			case strings.HasPrefix(value, "http://127.0.0.1:"): // the sample company's Metabase
 			default:
 				v.t.Errorf("%s: <%s %s=%.80q> leads away", path, tag, a.Key, a.Val)
