@@ -92,7 +92,7 @@ func (c *core) openStore(ctx context.Context, readOnly bool) error {
 	}
 	var err error
 	if c.store, err = store.Open(ctx, c.storeConfig(ctx, readOnly)); err == nil && !readOnly {
-		c.kmsLedger.attach(c.store)
+		c.kmsLedger.attach(c.store) //nolint:contextcheck // entries outlive the exchange that made them
 	}
 	return err
 }

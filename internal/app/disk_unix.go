@@ -15,6 +15,6 @@ func diskOf(path string) (operator.Disk, error) {
 	if err := syscall.Statfs(path, &s); err != nil {
 		return operator.Disk{}, fmt.Errorf("measure the disk: %w", err)
 	}
-	size := int64(s.Bsize)                                                                 //nolint:unconvert,nolintlint // the type differs between systems
-	return operator.Disk{Free: int64(s.Bavail) * size, Total: int64(s.Blocks) * size}, nil //nolint:gosec // sizes of disks fit
+	size := int64(s.Bsize) //nolint:unconvert,nolintlint // the type differs between systems
+	return operator.Disk{Free: int64(s.Bavail) * size, Total: int64(s.Blocks) * size}, nil
 }

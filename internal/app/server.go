@@ -186,7 +186,7 @@ func (s *server) pages(cfg config.Config) error {
 		Library: s.library, History: history, Search: history, Duplicates: s.content, Metrics: s.content, Ledger: entries, Audit: entries,
 		Privacy: privacyPages{s.erasure, s},
 		Members: people, Mail: mailPages{s.outbox, cfg.Mail, cfg.Server.PublicURL}, Forgotten: auth.NewForgotten(s.auth, s.resets),
-		Posture: securityPages{s}, SecurityContact: cfg.Security.Contact,
+		Posture: securityPages{s}, Observe: s.observe, SecurityContact: cfg.Security.Contact,
 		SignOn: signOn, Tokens: tokens,
 		Ready: s.store.Ping, Notice: s.certificateNotice, Hosts: hosts, Loopback: true, Secure: secure, TrustedProxies: cfg.Server.TrustedProxies, OnlyProxies: cfg.Server.BehindProxy, Egress: cfg.Egress.Addresses,
 		Now: s.env.Now, Logger: s.log,

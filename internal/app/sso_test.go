@@ -30,7 +30,7 @@ type signOnWorld struct {
 
 func bootSignOn(t *testing.T, more ...string) *signOnWorld {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once: the provider must know the port before
+	l, err := net.Listen("tcp", "127.0.0.1:0") // closed at once: the provider must know the port before
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,7 @@ func TokenList(ctx context.Context, env Env, loaded *config.Loaded, email string
 }
 
 func (c *core) tokens(ctx context.Context, user store.UserID) ([]token.Listed, error) {
-	service, err := newTokens(c, nil) //nolint:contextcheck // only makes the service
+	service, err := newTokens(c, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func TokenRevoke(ctx context.Context, env Env, loaded *config.Loaded, ids []stri
 	if err != nil {
 		return err
 	}
-	service, err := newTokens(c, nil) //nolint:contextcheck // only makes the service
+	service, err := newTokens(c, nil)
 	if err != nil {
 		return err
 	}

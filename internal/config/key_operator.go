@@ -58,13 +58,13 @@ func setSecurityContact(to *string, v string) error {
 	u, err := url.Parse(v)
 	switch {
 	case err != nil:
-		return errors.New("is neither mailto: nor https:")
+		return errors.New("is neither a mailto nor an https link")
 	case u.Scheme == "mailto":
 		if a, err := mail.ParseAddress(u.Opaque); err != nil || a.Address != u.Opaque {
-			return errors.New("is not mailto: with one address")
+			return errors.New("is no mailto link with one address")
 		}
 	case u.Scheme != "https" || u.Host == "":
-		return errors.New("is neither mailto: nor https:")
+		return errors.New("is neither a mailto nor an https link")
 	}
 	*to = v
 	return nil

@@ -231,7 +231,7 @@ func TestOldProofIsAskedAgain(t *testing.T) {
 	if a := s.get(next); a.status != http.StatusOK {
 		t.Errorf("after the password: %d", a.status)
 	}
-	a = s.get("/connections/"+id+"/delete", "HX-Request", "true")
+	s.get("/connections/"+id+"/delete", "HX-Request", "true")
 	*now = now.Add(11 * time.Minute)
 	if a = s.get("/connections/"+id+"/delete", "HX-Request", "true"); !strings.HasPrefix(a.header.Get("HX-Redirect"), "/confirm?next=") {
 		t.Errorf("htmx: %d %v", a.status, a.header)

@@ -10,7 +10,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/web/assets"
@@ -75,7 +74,7 @@ func protect(cfg Config, site *page.Site, mux *http.ServeMux, files http.Handler
 	h = proxied(cfg, h)
 	h = headers(cfg.Secure, h)
 	h = recovered(cfg.Logger, h)
-	h = logged(cfg.Logger, cfg.Now, h)
+	h = logged(cfg, h)
 	return identified(h)
 }
 
@@ -131,9 +130,9 @@ func identified(next http.Handler) http.Handler {
 	})
 }
 
-func logged(log *slog.Logger, now func() time.Time, next http.Handler) http.Handler {
+func logged(cfg Config, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := now()
+		start := cfg.Now()
 		counted := &countingWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(counted, r)
 		level := slog.LevelInfo
@@ -141,10 +140,14 @@ func logged(log *slog.Logger, now func() time.Time, next http.Handler) http.Hand
 			level = slog.LevelDebug
 		}
 		// The path's first two parts only: what follows names content.
-		log.LogAttrs(r.Context(), level, "request",
+		took := cfg.Now().Sub(start)
+		cfg.Logger.LogAttrs(r.Context(), level, "request",
 			slog.String("request_id", page.RequestID(r.Context())), slog.String("method", r.Method),
 			slog.String("area", area(r.URL.Path)), slog.Int("status", counted.status),
-			slog.Int64("bytes", counted.bytes), slog.Duration("took", now().Sub(start)))
+			slog.Int64("bytes", counted.bytes), slog.Duration("took", took))
+		if cfg.Observe != nil {
+			cfg.Observe(area(r.URL.Path), r.Method, counted.status, took)
+		}
 	})
 }
 

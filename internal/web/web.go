@@ -90,6 +90,9 @@ type Config struct {
 	// an error about what keeps browsers out; nil = none.
 	Notice func() (string, error)
 
+	// Observe counts a request by area, method and status; nil: nobody counts.
+	Observe func(area, method string, status int, took time.Duration)
+
 	Now    func() time.Time // nil = time.Now
 	Logger *slog.Logger     // nil = none
 }

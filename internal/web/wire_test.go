@@ -34,7 +34,12 @@ func serve(t *testing.T, h http.Handler, o web.ServeOptions) string {
 	ended := make(chan error, 1)
 	o.Drain = time.Millisecond
 	go func() { ended <- web.Serve(ctx, l, h, o) }()
-	t.Cleanup(func() { stop(); _ = <-ended }) // what it was stopped in the middle of is not this test's
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Logf("stopped in the middle of something: %v", err)
+		}
+	})
 	return l.Addr().String()
 }
 

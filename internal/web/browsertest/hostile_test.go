@@ -226,9 +226,7 @@ func (v *visitor) crawl(conn, metabase string) (visited []string, marked int) {
 		}
 		switch media, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";"); media {
 		case "text/html":
-			for _, link := range v.inspect(path, raw, metabase) {
-				queue = append(queue, link)
-			}
+			queue = append(queue, v.inspect(path, raw, metabase)...)
 		case "text/csv":
 			v.sheet(path, raw)
 		case "text/markdown":

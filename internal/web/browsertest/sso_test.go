@@ -19,7 +19,7 @@ import (
 // bootSignOn starts the whole program beside a real identity provider.
 func bootSignOn(t *testing.T) (base, token string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once: the provider must know the port before
+	l, err := net.Listen("tcp", "127.0.0.1:0") // closed at once: the provider must know the port before
 	if err != nil {
 		t.Fatal(err)
 	}
