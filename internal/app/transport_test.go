@@ -121,7 +121,7 @@ func TestServeTLS(t *testing.T) {
 
 	_, _, next := certificate(t, dir, 2, 5*24*time.Hour)
 	reload <- struct{}{}
-	reload <- struct{}{}                                            // the first one is done when the second is taken
+	reload <- struct{}{} // the first one is done when the second is taken
 	resp, body, err := over(t, trusting(next), p.address+"/readyz")
 	if err != nil || resp.TLS.PeerCertificates[0].SerialNumber.Int64() != 2 {
 		t.Fatalf("after a reload: %v", err)
