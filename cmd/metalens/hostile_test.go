@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode"
@@ -37,6 +38,25 @@ func disarmed(t *testing.T, what, text string) {
 	}
 }
 
+// shared is a buffer that several may write to.
+type shared struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *shared) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
 // TestHostileMetabase scans a Metabase whose every text is an attack, in every
 // output format, and looks at impact and differences the same way: nothing
 // reaches a terminal, a spreadsheet, a browser or a log as more than text.
@@ -58,7 +78,8 @@ func TestHostileMetabase(t *testing.T) {
 	}
 	ml := func(args ...string) (stdout string) {
 		t.Helper()
-		var out, errOut bytes.Buffer
+		var out bytes.Buffer
+		var errOut shared // a command's loggers write to it side by side
 		env := app.Env{
 			Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errOut, Now: time.Now, Width: 100, Environ: []string{"METALENS_DATA=" + filepath.Join(dir, "data"), "HOME=" + dir},
 		}

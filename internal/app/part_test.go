@@ -209,7 +209,10 @@ func walkPart(t *testing.T, b, owner *browser, x *tenant, w *witness, first stor
 	seen := map[string]bool{}
 	shown := map[string]bool{}
 	pages := 0
-	const most = 150
+	most := 150
+	if raceEnabled {
+		most = 50
+	}
 	for len(queue) > 0 && pages < most {
 		path := queue[0]
 		queue = queue[1:]
