@@ -19,6 +19,7 @@ import (
 
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/connection"
 	"github.com/metalens/metalens/internal/lineage"
@@ -80,7 +81,7 @@ func largeView(t *testing.T) *browse.View {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := service.Stateless(t.Context(), scanservice.Target{
+	out, err := service.Stateless(access.AsSystem(t.Context()), scanservice.Target{
 		URL: address, Credential: secret.New(metabasetest.DefaultKey), Options: store.ConnectionOptions{AllowPlainHTTP: true},
 	}, nil)
 	if err != nil {
