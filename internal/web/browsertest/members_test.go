@@ -110,6 +110,18 @@ func TestMembersComposed(t *testing.T) {
 	guest.Load("form[action$='/register'] button")
 	guest.At("/login")
 	loginAs(guest, "new@example.com", "a brisk green lantern")
+	// What a member sees is granted: the list, a connection's default, the tree.
+	owner.Go("/settings/access")
+	checked(t, owner, "access")
+	for _, name := range []string{"access-connection", "access-member"} {
+		deeper := browsertest.Eval[string](owner, `[...document.querySelectorAll('main a')].map(a => a.getAttribute('href')).find(h => h.startsWith('/settings/access/') && h.split('/').length > location.pathname.split('/').length) ?? ''`)
+		if deeper == "" {
+			t.Fatalf("no way to %s", name)
+		}
+		owner.Go(deeper)
+		checked(t, owner, name)
+	}
+
 	guest.Go("/settings/members")
 	if n := guest.Count("[data-testid=member]"); n != 2 {
 		t.Errorf("%d members", n)

@@ -155,7 +155,7 @@ func retentionPage(v retentionView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<div class=\"table-wrap\"><table class=\"table\" data-testid=\"retention-reports\"><thead><tr><th scope=\"col\">When</th><th scope=\"col\">Run</th><th scope=\"col\">Limits in days (scans / audit / ledger / requests)</th><th scope=\"col\">Deleted</th></tr></thead> <tbody>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "<div class=\"table-scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Runs of retention\"><table class=\"lines\" data-testid=\"retention-reports\"><thead><tr><th scope=\"col\">When</th><th scope=\"col\">Run</th><th scope=\"col\">Limits in days (scans / audit / ledger / requests)</th><th scope=\"col\">Deleted</th></tr></thead> <tbody>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -587,7 +587,7 @@ func receiptPage(v receiptView) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 49, "</dl><table class=\"table\"><caption>What was deleted</caption> <thead><tr><th scope=\"col\">What</th><th scope=\"col\">Rows</th></tr></thead> <tbody>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 49, "</dl><table class=\"lines\"><caption>What was deleted</caption> <thead><tr><th scope=\"col\">What</th><th scope=\"col\">Rows</th></tr></thead> <tbody>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -665,7 +665,7 @@ func exportPage(list []erasure.Record) templ.Component {
 			templ_7745c5c3_Var27 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 55, "<div class=\"stack\"><form class=\"panel\" method=\"post\" action=\"/settings/export\"><div class=\"row\"><div class=\"row-main\"><h2>Everything that people wrote</h2><p class=\"muted\">One zip with a JSON and a CSV file per kind of record. Keys, passwords and codes are not in it. What MetaLens read from Metabase is exported from the scans and findings pages.</p></div><button type=\"submit\" class=\"button primary\">Download</button></div></form><section class=\"panel\" aria-labelledby=\"records-title\"><header><h2 id=\"records-title\">Records that people write</h2></header><div class=\"table-wrap\"><table class=\"table\"><thead><tr><th scope=\"col\">Record</th><th scope=\"col\">See and change it</th><th scope=\"col\">Delete it</th><th scope=\"col\">File</th></tr></thead> <tbody>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 55, "<div class=\"stack\"><form class=\"panel\" method=\"post\" action=\"/settings/export\"><div class=\"row\"><div class=\"row-main\"><h2>Everything that people wrote</h2><p class=\"muted\">One zip with a JSON and a CSV file per kind of record. Keys, passwords and codes are not in it. What MetaLens read from Metabase is exported from the scans and findings pages.</p></div><button type=\"submit\" class=\"button primary\">Download</button></div></form><section class=\"panel\" aria-labelledby=\"records-title\"><header><h2 id=\"records-title\">Records that people write</h2></header><div class=\"table-scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Records and where they are\"><table class=\"lines\"><thead><tr><th scope=\"col\">Record</th><th scope=\"col\">See and change it</th><th scope=\"col\">Delete it</th><th scope=\"col\">File</th></tr></thead> <tbody>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
