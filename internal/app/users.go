@@ -140,25 +140,33 @@ func (a auditor) Audit(ctx context.Context, e auth.Event) error {
 		row.Target = "user:" + string(e.User)
 	}
 	return a.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
-		// The owner of the first run belongs to the organization that scans made
-		// before, whatever id the account service had in mind.
+		// What happens to an account concerns every organization it belongs to. The
+		// owner of the first run belongs to the one that scans made before, whatever
+		// id the account service had in mind.
+		orgs := []store.OrgID{row.OrgID}
 		if row.OrgID != "" && row.Actor != "" {
 			members, err := tx.MembershipsOf(ctx, row.Actor)
 			if err != nil {
 				return fmt.Errorf("find memberships: %w", err)
 			}
-			if len(members) > 0 {
-				row.OrgID = members[0].OrgID
+			for i, m := range members {
+				if i == 0 {
+					orgs = orgs[:0]
+				}
+				orgs = append(orgs, m.OrgID)
 			}
 		}
-		if err := tx.Audit(ctx, row); err != nil {
-			return err
+		for _, org := range orgs {
+			row.OrgID = org
+			if err := tx.Audit(ctx, row); err != nil {
+				return err
+			}
 		}
 		if passwordVoids(e.What) {
 			if _, err := tx.DeletePasswordReset(ctx, row.Actor); err != nil {
 				return err
 			}
 		}
-		return notices{a.outbox}.send(ctx, tx, row.OrgID, row.Actor, e.What, e.Detail)
+		return notices{a.outbox}.send(ctx, tx, orgs[0], row.Actor, e.What, e.Detail)
 	})
 }

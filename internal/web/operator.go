@@ -102,7 +102,7 @@ func operatorRoutes(cfg OperatorConfig) []route {
 		{"POST /controls/allow", page.Owner, h.AllowTraffic},
 		{"GET /audit", page.Owner, h.Audit},
 		{"GET /operators", page.Owner, h.Operators},
-		{"POST /operators/{operator}/remove", page.Owner, h.RemoveOperator},
+		{"POST /operators/{operator}/remove", page.Owner | page.Fresh, h.RemoveOperator},
 		{"GET /debug/pprof/{$}", page.Owner, profile(pprof.Index)},
 		{"GET /debug/pprof/profile", page.Owner, profile(pprof.Profile)},
 		{"GET /debug/pprof/trace", page.Owner, profile(pprof.Trace)},
