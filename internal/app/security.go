@@ -10,6 +10,7 @@ import (
 
 	"github.com/metalens/metalens/internal/auth"
 	"github.com/metalens/metalens/internal/config"
+	"github.com/metalens/metalens/internal/connection"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/keys"
 	"github.com/metalens/metalens/internal/metabase"
@@ -56,7 +57,11 @@ func (p securityPages) Posture(ctx context.Context, viewer auth.Identity) (*post
 	r := &posture.Report{SchemaVersion: 1, At: p.env.Now().UTC(), Version: Version, Organization: org.Name}
 	r.Add(p.reads(conns))
 	r.Add(neverTouched())
-	r.Add(p.exceptions(conns))
+	exceptions, err := p.exceptions(ctx, viewer.Org, conns)
+	if err != nil {
+		return nil, err
+	}
+	r.Add(exceptions)
 	r.Add(p.leaves(conns))
 	r.Add(p.keysSection())
 	r.Add(p.network())
@@ -186,7 +191,15 @@ func neverTouched() posture.Section {
 }
 
 // exceptions lists what somebody accepted that is weaker than the default.
-func (p securityPages) exceptions(conns []connectionFacts) posture.Section {
+func (p securityPages) exceptions(ctx context.Context, org store.OrgID, conns []connectionFacts) (posture.Section, error) {
+	list, err := p.connections.Exceptions(ctx, org)
+	if err != nil {
+		return posture.Section{}, err
+	}
+	accepted := map[store.ConnectionID][]string{}
+	for _, a := range list {
+		accepted[a.Connection] = a.Options
+	}
 	s := posture.Section{ID: "exceptions", Title: "Accepted exceptions", Intro: "Each was accepted by a person and is in the audit log."}
 	add := func(name, what string, on bool) {
 		if on {
@@ -194,9 +207,19 @@ func (p securityPages) exceptions(conns []connectionFacts) posture.Section {
 		}
 	}
 	for _, c := range conns {
-		add(c.Name, "plain HTTP: the key and what is read cross the network unprotected", c.Options.AllowPlainHTTP && !loopbackURL(c.URL))
-		add(c.Name, "TLS 1.2 is accepted", c.Options.MinTLS12)
-		add(c.Name, "an own certificate authority is trusted", c.Options.CACertificates != "")
+		for _, option := range accepted[c.ID] {
+			switch option {
+			case connection.OptionPlainHTTP:
+				add(c.Name, "plain HTTP: the key and what is read cross the network unprotected", !loopbackURL(c.URL))
+			case connection.OptionTLS12:
+				add(c.Name, "TLS 1.2 is accepted", true)
+			case connection.OptionCustomCA:
+				add(c.Name, "an own certificate authority is trusted", true)
+			case connection.OptionPersonal: // stands with what is read
+			default:
+				add(c.Name, option, true)
+			}
+		}
 		add(c.Name, "goes through the proxy "+hostOf(c.Options.ProxyURL), c.Options.ProxyURL != "")
 	}
 	add("Mail", "TLS 1.2 is accepted", p.config.Mail.TLS12)
@@ -205,7 +228,7 @@ func (p securityPages) exceptions(conns []connectionFacts) posture.Section {
 	if len(s.Facts) == 0 {
 		s.Facts = []posture.Fact{{Label: "Exceptions", Value: "none", State: posture.Fine, Source: posture.Configuration}}
 	}
-	return s
+	return s, nil
 }
 
 func loopbackURL(text string) bool {

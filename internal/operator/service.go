@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -108,7 +109,7 @@ func (s *Service) Organizations(ctx context.Context) ([]Organization, error) {
 			list[i].Problem = text
 		}
 	}
-	slices.SortStableFunc(list, func(a, b Organization) int { return int(min(1, max(-1, b.Bytes-a.Bytes))) })
+	slices.SortStableFunc(list, func(a, b Organization) int { return cmp.Compare(b.Bytes, a.Bytes) })
 	return list, nil
 }
 
@@ -134,22 +135,9 @@ func (s *Service) Jobs(ctx context.Context, limit int) ([]jobs.Info, []JobCount,
 		sum = append(sum, JobCount{jobs.Kind(k[0]), jobs.State(k[1]), n})
 	}
 	slices.SortFunc(sum, func(a, b JobCount) int {
-		if a.Kind != b.Kind {
-			return compare(a.Kind, b.Kind)
-		}
-		return compare(a.State, b.State)
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.State, b.State))
 	})
 	return list[:min(limit, len(list))], sum, nil
-}
-
-func compare[T ~string](a, b T) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // CancelJob ends a job.
