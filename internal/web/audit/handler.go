@@ -47,6 +47,7 @@ type row struct {
 	Action  string
 	Meaning string
 	Target  string
+	Object  string // the target in words
 	Source  string
 	Detail  string
 }
@@ -130,7 +131,7 @@ func (h *Handlers) List(q *page.Request) error {
 	}
 	for _, r := range rows {
 		shown := row{
-			At: r.At, Actor: names[r.Actor], Action: words(r.Action), Meaning: meanings[r.Action], Target: ui.Clean(r.Target),
+			At: r.At, Actor: names[r.Actor], Action: words(r.Action), Meaning: meanings[r.Action], Target: ui.Clean(r.Target), Object: object(r.Target, names),
 			Source: ui.Clean(r.Source), Detail: ui.Clip(ui.Clean(r.Detail), 300),
 		}
 		switch {
@@ -144,6 +145,26 @@ func (h *Handlers) List(q *page.Request) error {
 	v.Pager = ui.Pages(path, params, len(v.Rows), total, "row", "rows")
 	return settings.Page(q, http.StatusOK, "audit", "Audit log", listPage(v), page.Wide())
 }
+
+// object is what something was done to in words: people by name, the rest by
+// kind and the start of its id, since the whole id is in the link.
+func object(target string, names map[store.UserID]string) string {
+	kind, id, found := strings.Cut(ui.Clean(target), ":")
+	switch name := names[store.UserID(id)]; {
+	case !found:
+		return ui.Clip(kind, maxObject)
+	case kind == "user" && name != "":
+		return name
+	case len(id) == len("01a2020b-b1aa-7d1d-aa57-f5df1425a8de"):
+		return kind + " …" + id[len(id)-shortID:]
+	}
+	return ui.Clip(kind+": "+id, maxObject)
+}
+
+const (
+	maxObject = 60 // runes of an object in the table
+	shortID   = 8  // of an id; its end tells ids of one minute apart
+)
 
 func words(action string) string { return ui.Capital(strings.ReplaceAll(ui.Clean(action), "_", " ")) }
 

@@ -4,7 +4,7 @@ import "github.com/metalens/metalens/internal/web/ui"
 
 // generalCounts follows the number of members.
 func generalCounts(v generalView) string {
-	text := ", " + ui.Count(v.Owners, "owner", "owners")
+	text := ui.Count(v.Owners, "owner", "owners")
 	if v.Open > 0 {
 		text += ", " + ui.Count(v.Open, "open invitation", "open invitations")
 	}
