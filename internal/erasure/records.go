@@ -19,7 +19,7 @@ func Authored() []Record {
 		{"Invitations", []string{"invitations"}, "Settings, Members", "Settings, Members", "invitations"},
 		{"Connections with their options", []string{"connections", "connection_keys"}, "Connections", "Connections, Delete", "connections"},
 		{"Decisions about findings, and why", []string{"findings", "finding_events"}, "Findings: ignore, reopen, assign", "Findings: reopen; with the connection", "decisions"},
-		{"Collections that members see", []string{"grants"}, "Settings, Grants", "Settings, Grants", "grants"},
+		{"Collections that members see", []string{"grants"}, "Settings, Access", "Settings, Access", "grants"},
 		{"Access tokens: names and scopes", []string{"access_tokens"}, "Settings, Access tokens", "Settings, Access tokens", "tokens"},
 		{"Settings", []string{"settings"}, "Settings", "Settings; with the organization", "settings"},
 		{"What people did", []string{"audit_log"}, "Audit log (read only: it is a record)", "by its retention; with the organization", "audit"},
