@@ -449,6 +449,9 @@ type Lineage struct {
 	Unresolved []lineage.Unresolved `json:"unresolved" doc:"uses of the asset whose other end is not known"`
 	Truncated  bool                 `json:"truncated" doc:"there is more; ask for less depth, or step by step"`
 	Hidden     bool                 `json:"hidden" doc:"more lies beside it than you may see"`
+	// Absent where the organization does not let members be told.
+	HiddenSources int `json:"hidden_sources,omitempty" doc:"how many assets it uses itself that you may not see; absent where your organization does not tell"`
+	HiddenUsers   int `json:"hidden_users,omitempty" doc:"how many assets that you may not see use it themselves; absent where your organization does not tell"`
 }
 
 type lineageQuery struct {
@@ -468,6 +471,9 @@ func (a *API) lineage(c *call, q lineageQuery) (Lineage, error) {
 		return Lineage{}, err
 	}
 	out := Lineage{Asset: r, Columns: v.Graph.ColumnSources(r), Unresolved: v.Graph.Gaps(r), Hidden: v.MoreSources(r) || v.MoreUsers(r)}
+	if beyond := v.Beyond(r); beyond.Counted {
+		out.HiddenSources, out.HiddenUsers = beyond.Sources, beyond.Users
+	}
 	if r.Kind == catalog.KindColumn {
 		out.Columns = v.Graph.ColumnUsers(r)
 	}

@@ -75,30 +75,33 @@ type kept struct {
 
 // View implements [browse.Library]: what the context's actor sees.
 func (l *library) View(ctx context.Context, org store.OrgID, conn store.ConnectionID) (*browse.View, error) {
-	latest, grant, err := l.latest(ctx, org, conn)
+	latest, far, err := l.latest(ctx, org, conn)
 	if err != nil {
 		return nil, err
 	}
 	whole, err := l.whole(ctx, org, latest)
-	if err != nil || grants.Everything(grant) {
+	if err != nil || grants.Everything(far.Grant) {
 		return whole, err
 	}
-	return l.part(ctx, whole, grant)
+	return l.part(ctx, whole, far)
 }
 
 // latest finds the newest scan of a connection and what the actor sees of it.
-func (l *library) latest(ctx context.Context, org store.OrgID, conn store.ConnectionID) (latest store.Scan, grant store.Grant, err error) {
+func (l *library) latest(ctx context.Context, org store.OrgID, conn store.ConnectionID) (latest store.Scan, far reach, err error) {
 	if err := access.Require(ctx, access.Viewer); err != nil {
-		return latest, grant, err
+		return latest, far, err
 	}
 	err = l.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) (err error) {
 		if latest, err = tx.LatestScan(ctx, conn); err != nil {
 			return err
 		}
-		grant, err = grants.Of(ctx, tx, conn)
+		if far.Grant, err = grants.Of(ctx, tx, conn); err != nil || grants.Everything(far.Grant) {
+			return err
+		}
+		far.counted, err = grants.CountsOf(ctx, tx)
 		return err
 	})
-	return latest, grant, err
+	return latest, far, err
 }
 
 // whole returns a scan with everything in it, whoever asks.

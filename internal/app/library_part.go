@@ -17,16 +17,33 @@ import (
 // bounded by libraryAssets as those of whole views are.
 const maxParts = 64
 
+// reach is how far an actor sees into a connection.
+type reach struct {
+	store.Grant
+	counted bool // the actor may be told how much is hidden
+}
+
+// key names a reach: equal ones have equal keys.
+func (r reach) key() string {
+	if r.counted {
+		return grants.Key(r.Grant)
+	}
+	return grants.Key(r.Grant) + "/uncounted"
+}
+
 // part returns what a grant shows of a view. Readers who see the same share it.
-func (l *library) part(ctx context.Context, whole *browse.View, grant store.Grant) (*browse.View, error) {
-	key := grants.Key(grant)
+func (l *library) part(ctx context.Context, whole *browse.View, far reach) (*browse.View, error) {
+	key := far.key()
 	if v := l.cachedPart(whole.Scan.ID, key); v != nil {
 		return v, nil
 	}
 	result := l.load.DoChan(string(whole.Scan.ID)+"/"+key, func() (any, error) { //nolint:contextcheck // it outlives the request that made it
 		l.work.Add(1)
 		defer l.work.Done()
-		p := grants.Filter(whole.Index, whole.Graph, grant)
+		p := grants.Filter(whole.Index, whole.Graph, far.Grant)
+		if !far.counted {
+			p.Uncount()
+		}
 		scan := partOfScan(whole.Scan)
 		scan.Summary.Counts = map[catalog.Kind]int{}
 		n := 0
@@ -36,7 +53,7 @@ func (l *library) part(ctx context.Context, whole *browse.View, grant store.Gran
 		}
 		v := &browse.View{
 			Scan: scan, Index: p.Index, Graph: p.Graph, Texts: sqllineage.NewTexts(p.Index),
-			Part: &browse.Part{Key: key, HiddenSources: p.HiddenSources, HiddenUsers: p.HiddenUsers, Show: p.Show, Sees: p.Sees},
+			Part: &browse.Part{Key: key, HiddenSources: p.HiddenSources, HiddenUsers: p.HiddenUsers, Counted: far.counted, Show: p.Show, Sees: p.Sees},
 		}
 		l.keepPart(kept{scan: whole.Scan.ID, part: key, view: v, assets: n})
 		return v, nil
@@ -93,18 +110,18 @@ func (l *library) scope(ctx context.Context, org store.OrgID, conn store.Connect
 	if access.From(ctx).May(access.Admin) {
 		return nil, nil //nolint:nilnil // no bounds
 	}
-	latest, grant, err := l.latest(ctx, org, conn)
+	latest, far, err := l.latest(ctx, org, conn)
 	if errs.KindOf(err) == errs.NotFound {
 		return nothing(), nil
 	}
-	if err != nil || grants.Everything(grant) {
+	if err != nil || grants.Everything(far.Grant) {
 		return nil, err
 	}
 	whole, err := l.whole(ctx, org, latest)
 	if err != nil {
 		return nil, err
 	}
-	return l.part(ctx, whole, grant)
+	return l.part(ctx, whole, far)
 }
 
 // nothing is a part without anything in it.

@@ -76,7 +76,7 @@ func (s *server) registry() []registered {
 		"Search":     {"Versions": viewer, "UsageSeries": viewer, "Search": viewer},
 		"Duplicates": {"Duplicates": viewer, "Metrics": viewer},
 		"Metrics":    {"Duplicates": viewer, "Metrics": viewer},
-		"Grants":     {"Sheet": admin, "Set": admin, "SetDefault": admin},
+		"Grants":     {"Sheet": admin, "Set": admin, "SetDefault": admin, "Counts": admin, "SetCounts": admin},
 	}
 	pages := reflect.ValueOf(s.web)
 	for i := range pages.NumField() {

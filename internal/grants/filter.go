@@ -12,10 +12,11 @@ import (
 type Part struct {
 	Index *catalog.Index
 	Graph *lineage.Graph
-	// HiddenSources and HiddenUsers are the visible assets that use, or are used
-	// by, something outside the part. That there is such a thing is all it says.
-	HiddenSources map[catalog.Ref]bool
-	HiddenUsers   map[catalog.Ref]bool
+	// HiddenSources and HiddenUsers count, for visible assets, the assets outside
+	// the part that they use or are used by themselves; a column has the users of
+	// its own. How many is all they say.
+	HiddenSources map[catalog.Ref]int
+	HiddenUsers   map[catalog.Ref]int
 
 	filter *filter
 }
@@ -31,6 +32,15 @@ func (p *Part) Show(a catalog.Asset) catalog.Asset {
 		return nil
 	}
 	return p.filter.copy(a)
+}
+
+// Uncount leaves of the counts only that there is something.
+func (p *Part) Uncount() {
+	for _, counts := range []map[catalog.Ref]int{p.HiddenSources, p.HiddenUsers} {
+		for r := range counts {
+			counts[r] = 1
+		}
+	}
 }
 
 // filter decides what is visible: content by its collection, and what content
@@ -51,7 +61,7 @@ func Filter(full *catalog.Index, graph *lineage.Graph, grant store.Grant) *Part 
 	f.content()
 	f.support()
 	f.people()
-	p := &Part{HiddenSources: map[catalog.Ref]bool{}, HiddenUsers: map[catalog.Ref]bool{}, filter: f}
+	p := &Part{HiddenSources: map[catalog.Ref]int{}, HiddenUsers: map[catalog.Ref]int{}, filter: f}
 	p.Graph = f.edges(p)
 	p.Index = catalog.NewIndex(f.snapshot())
 	return p
@@ -266,27 +276,38 @@ func (f *filter) people() {
 // edges keeps what runs between visible assets and notes where more begins.
 func (f *filter) edges(p *Part) *lineage.Graph {
 	g := &lineage.Graph{}
+	var last lineage.Edge // edges are sorted by their ends: several ways between two assets count once
 	for e := range f.graph.AllEdges() {
 		from, to := f.sees(e.From), f.sees(e.To)
+		again := e.From == last.From && e.To == last.To
+		last = e
 		switch {
 		case from && to:
 			g.Edges = append(g.Edges, e)
+		case again:
 		case from:
-			p.HiddenUsers[e.From] = true
+			p.HiddenUsers[e.From]++
 		case to:
-			p.HiddenSources[e.To] = true
+			p.HiddenSources[e.To]++
 		}
 	}
+	var before lineage.ColumnEdge
 	for e := range f.graph.AllColumnEdges() {
-		if f.sees(e.From) && f.sees(e.To) {
+		from, to := f.sees(e.From), f.sees(e.To)
+		again := e.From == before.From && e.To == before.To
+		before = e
+		switch {
+		case from && to:
 			g.ColumnEdges = append(g.ColumnEdges, e)
+		case from && !again:
+			p.HiddenUsers[e.From]++
 		}
 	}
 	for _, u := range f.graph.Unresolved {
 		if !f.sees(u.Asset) {
 			continue
 		}
-		if p.HiddenSources[u.Asset] { // its words may be those of what is hidden
+		if p.HiddenSources[u.Asset] > 0 { // its words may be those of what is hidden
 			u.Detail, u.Target = "", catalog.Ref{}
 		}
 		g.Unresolved = append(g.Unresolved, u)

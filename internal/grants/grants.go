@@ -43,6 +43,24 @@ func Of(ctx context.Context, tx *store.Tx, conn store.ConnectionID) (store.Grant
 	return store.Grant{Mode: mode}, err
 }
 
+// countsSetting is an organization's choice whether members who see a part are
+// told how many items beside it are hidden; anything but countsOff means yes.
+const (
+	countsSetting = "hidden_counts"
+	countsOff     = "off"
+)
+
+// CountsOf reports whether members of the transaction's organization who see a
+// part are told how many items beside it are hidden. They are until an admin says
+// otherwise.
+func CountsOf(ctx context.Context, tx *store.Tx) (bool, error) {
+	if err := access.Require(ctx, access.Viewer); err != nil {
+		return false, err
+	}
+	value, _, err := tx.Setting(ctx, countsSetting)
+	return value != countsOff, err
+}
+
 // Key names what a grant lets see: equal grants have equal keys.
 func Key(g store.Grant) string {
 	if g.Mode != store.GrantCollections {
@@ -228,6 +246,53 @@ func (s *Service) SetDefault(ctx context.Context, org store.OrgID, conn store.Co
 		return fmt.Errorf("default grant of connection %s: %w", conn, err)
 	}
 	return nil
+}
+
+// Counts reports whether members who see a part are told how many items beside it
+// are hidden.
+func (s *Service) Counts(ctx context.Context, org store.OrgID) (shown bool, err error) {
+	if err := access.Require(ctx, access.Admin); err != nil {
+		return false, err
+	}
+	err = s.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) (err error) {
+		shown, err = CountsOf(ctx, tx)
+		return err
+	})
+	return shown, err
+}
+
+// SetCounts says whether members who see a part are told how many items beside it
+// are hidden; else they are told only that there is something.
+func (s *Service) SetCounts(ctx context.Context, org store.OrgID, shown bool) error {
+	if err := access.Require(ctx, access.Admin); err != nil {
+		return err
+	}
+	err := s.store.InOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
+		before, err := CountsOf(ctx, tx)
+		if err != nil || before == shown {
+			return err
+		}
+		if shown {
+			err = tx.DeleteSetting(ctx, countsSetting)
+		} else {
+			err = tx.SetSetting(ctx, countsSetting, countsOff)
+		}
+		if err != nil {
+			return err
+		}
+		return audit(ctx, tx, org, "grant_counts_changed", "", detail{Before: countsWord(before), After: countsWord(shown)})
+	})
+	if err != nil {
+		return fmt.Errorf("set whether hidden items are counted: %w", err)
+	}
+	return nil
+}
+
+func countsWord(shown bool) string {
+	if shown {
+		return "shown"
+	}
+	return "not shown"
 }
 
 func (s *Service) member(ctx context.Context, org store.OrgID, user store.UserID) (Member, error) {

@@ -134,7 +134,7 @@ func TestFilter(t *testing.T) {
 	if cards := p.Index.Dashboard("20").Cards; cards[1].QuestionID != "" || !cards[1].QuestionRefused || cards[0].QuestionID != "10" {
 		t.Errorf("tiles %+v", cards)
 	}
-	if !p.HiddenSources[x.Question("12").Ref()] || !p.HiddenUsers[x.Question("10").Ref()] || p.HiddenSources[x.Question("10").Ref()] {
+	if p.HiddenSources[x.Question("12").Ref()] != 1 || p.HiddenUsers[x.Question("10").Ref()] != 1 || p.HiddenSources[x.Question("10").Ref()] != 0 {
 		t.Errorf("where more lies: %v %v", p.HiddenSources, p.HiddenUsers)
 	}
 	for e := range p.Graph.AllEdges() {

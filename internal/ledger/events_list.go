@@ -40,6 +40,7 @@ var auditEvents = []AuditEvent{
 	{"member_left", "Members", "a member left"},
 	{"grant_changed", "Members", "what a member sees of a connection was changed"},
 	{"grant_default_changed", "Members", "what new members see of a connection was changed"},
+	{"grant_counts_changed", "Members", "whether members who see a part are told how much is hidden was changed"},
 	{"token_created", "Tokens", "a personal access token was made"},
 	{"token_revoked", "Tokens", "a personal access token was revoked"},
 	{"connection_created", "Connections and scans", "a connection was added"},

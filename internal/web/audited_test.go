@@ -54,6 +54,7 @@ var audited = map[string][]string{
 	"POST /c/{conn}/egress/{row}/payload":  {"payload_read"},
 	"POST /egress/{row}/payload":           {"payload_read"},
 	"POST /settings/access/{conn}/default": {"grant_default_changed"},
+	"POST /settings/access/counts":         {"grant_counts_changed"},
 	"POST /settings/access/{conn}/{member}": {
 		"grant_changed",
 	},

@@ -13,6 +13,7 @@ func accessRoutes(cfg Config) []route {
 	seen := grants.New(cfg.Grants, cfg.Connections, cfg.Library)
 	return []route{
 		{"GET /settings/access", page.Admin, seen.List},
+		{"POST /settings/access/counts", page.Admin, seen.SetCounts},
 		{"GET /settings/access/{conn}", page.Admin, seen.Show},
 		{"POST /settings/access/{conn}/default", page.Admin, seen.SetDefault},
 		{"GET /settings/access/{conn}/{member}", page.Admin, seen.Member},

@@ -255,9 +255,16 @@ export class Drawing {
     button.tabIndex = -1;
     button.dataset["id"] = f.id;
     const at = this.boxes.get(f.at)?.node;
-    button.append(hidden(` more ${f.up ? "sources" : "users"} of ${at?.name ?? ""}: show some`));
-    button.title = "Show some of them";
-    button.addEventListener("click", () => this.go(f.open, at?.key ?? ""));
+    const open = f.open;
+    if (open) {
+      button.append(hidden(` more ${f.up ? "sources" : "users"} of ${at?.name ?? ""}: show some`));
+      button.title = "Show some of them";
+      button.addEventListener("click", () => this.go(open, at?.key ?? ""));
+    } else {
+      button.append(hidden(`, ${f.up ? "sources" : "users"} of ${at?.name ?? ""}`));
+      button.title = f.text;
+      button.setAttribute("aria-disabled", "true");
+    }
     element.append(button);
     element.style.width = `${FOLD_WIDTH}px`;
     element.style.height = `${FOLD_HEIGHT}px`;

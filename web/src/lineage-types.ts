@@ -57,7 +57,8 @@ export interface Fold {
   at: string;
   up: boolean;
   text: string;
-  open: string;
+  /** Shows some of them; absent where none may be seen. */
+  open?: string;
   count: number;
 }
 

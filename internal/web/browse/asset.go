@@ -161,8 +161,7 @@ type assetView struct {
 	LinksCut    bool
 	Query       *queryView // of the query builder
 	HasLineage  bool
-	MoreSources bool // it uses something that the reader may not see
-	MoreUsers   bool // something that the reader may not see uses it
+	Beyond      Beyond // what the reader may not see beside it
 	Lineage     compact
 	Copies      string // address of the duplicates it belongs to
 	UsedBy      []reference
@@ -212,7 +211,7 @@ func (h *Handlers) head(q *page.Request, view *View, a catalog.Asset) assetView 
 	v := assetView{
 		Base: q.Base(), Ref: r, Name: a.Title(), External: x.URL(r), Archived: a.IsArchived(), Views: u.Views, Used: u.LastUsedAt, Now: q.Now,
 		SQL: sqlOf(a), UsedBy: references(view, view.Graph.Users(r), true), HasLineage: ui.HasLineage(r.Kind),
-		MoreSources: view.MoreSources(r), MoreUsers: view.MoreUsers(r),
+		Beyond: view.Beyond(r),
 	}
 	if c := a.InCollection(); c != "" {
 		v.Path = crumbs(x, c, href)

@@ -28,10 +28,13 @@ type View struct {
 type Part struct {
 	// Key names the part: readers who see the same share it.
 	Key string
-	// HiddenSources and HiddenUsers are assets beside which more lies than the
-	// reader may see.
-	HiddenSources map[catalog.Ref]bool
-	HiddenUsers   map[catalog.Ref]bool
+	// HiddenSources and HiddenUsers count what the reader may not see beside an
+	// asset, or beside a column what uses it.
+	HiddenSources map[catalog.Ref]int
+	HiddenUsers   map[catalog.Ref]int
+	// Counted says that the reader may be told the counts; else only that there
+	// is something.
+	Counted bool
 	// Show returns a version of an asset without what it says of hidden ones; nil
 	// for a hidden asset.
 	Show func(catalog.Asset) catalog.Asset
@@ -49,10 +52,34 @@ func (v *View) Key() string {
 }
 
 // MoreSources reports whether an asset uses something that the reader may not see.
-func (v *View) MoreSources(r catalog.Ref) bool { return v.Part != nil && v.Part.HiddenSources[r] }
+func (v *View) MoreSources(r catalog.Ref) bool { return v.Part != nil && v.Part.HiddenSources[r] > 0 }
 
 // MoreUsers reports whether something that the reader may not see uses an asset.
-func (v *View) MoreUsers(r catalog.Ref) bool { return v.Part != nil && v.Part.HiddenUsers[r] }
+func (v *View) MoreUsers(r catalog.Ref) bool { return v.Part != nil && v.Part.HiddenUsers[r] > 0 }
+
+// Beyond is what lies beside an asset that a reader may not see.
+type Beyond struct {
+	Sources, Users int
+	// Counted says that the numbers may be told; else they say yes or no.
+	Counted bool
+}
+
+// Beyond tells what a reader may not see beside an asset, of a column what uses it.
+func (v *View) Beyond(r catalog.Ref) Beyond {
+	if v.Part == nil {
+		return Beyond{}
+	}
+	return Beyond{Sources: v.Part.HiddenSources[r], Users: v.Part.HiddenUsers[r], Counted: v.Part.Counted}
+}
+
+// Items says n of what the reader may not see: "3 items", or "something" where the
+// number is not told.
+func (b Beyond) Items(n int) string {
+	if !b.Counted {
+		return "something"
+	}
+	return ui.Count(n, "item", "items")
+}
 
 // Name names an asset or a column; ok is false when the scan does not know it.
 func (v *View) Name(r catalog.Ref) (name string, ok bool) { return nameOf(v.Index, r) }

@@ -40,11 +40,15 @@ type connectionRow struct {
 	None    int
 }
 
-// List shows each connection with how many members see how much of it.
+// List shows each connection with how many members see how much of it; with a
+// member in the address, how much that one sees.
 func (h *Handlers) List(q *page.Request) error {
 	conns, err := h.connections.Connections(q.Context(), q.Org())
 	if err != nil {
 		return err
+	}
+	if id := store.UserID(q.R.URL.Query().Get("member")); id != "" {
+		return h.listOf(q, conns, id)
 	}
 	rows := make([]connectionRow, 0, len(conns))
 	for _, c := range conns {
@@ -65,14 +69,73 @@ func (h *Handlers) List(q *page.Request) error {
 		}
 		rows = append(rows, row)
 	}
-	return settings.Page(q, http.StatusOK, "access", "Access", listPage(rows))
+	counts, err := h.service.Counts(q.Context(), q.Org())
+	if err != nil {
+		return err
+	}
+	return settings.Page(q, http.StatusOK, "access", "Access", listPage(rows, counts))
+}
+
+// listOf shows what one member sees of each connection.
+func (h *Handlers) listOf(q *page.Request, conns []store.Connection, id store.UserID) error {
+	v := memberListView{}
+	for _, c := range conns {
+		sheet, err := h.service.Sheet(q.Context(), q.Org(), c.ID)
+		if err != nil {
+			return err
+		}
+		m, err := memberOf(sheet, id)
+		if err != nil {
+			return err
+		}
+		v.Member = m
+		row := memberRow{Member: m, Href: address(c.ID) + "/" + url.PathEscape(string(id)), Sees: seesWords(m), Connection: c.Name}
+		v.Rows = append(v.Rows, row)
+	}
+	if len(conns) == 0 {
+		return q.Redirect(root) // which says that there is nothing to grant yet
+	}
+	return settings.Page(q, http.StatusOK, "access", "What "+ui.Name(v.Member.Name)+" sees", memberListPage(v))
+}
+
+// SetCounts keeps whether members who see a part are told how much is hidden.
+func (h *Handlers) SetCounts(q *page.Request) error {
+	var shown bool
+	text := "Members who see a part are told that there is more, not how much."
+	switch q.R.PostFormValue("counts") {
+	case "shown":
+		shown, text = true, "Members who see a part are told how many items beside it are hidden."
+	case "off":
+	default:
+		return errs.New(errs.Invalid, "unknown_counts", "Counts of hidden items are either shown or not.", "Go back and choose one of the two.")
+	}
+	if err := h.service.SetCounts(q.Context(), q.Org(), shown); err != nil {
+		return err
+	}
+	q.Flash(ui.Flash{Text: text})
+	return q.Redirect(root)
 }
 
 type memberRow struct {
 	grants.Member
-	Href  string
-	Sees  string
-	Count string // questions, where a scan can tell
+	Connection string
+	Href       string
+	Sees       string
+	Count      string // questions, where a scan can tell
+}
+
+// memberListView is one member on every connection.
+type memberListView struct {
+	Member grants.Member
+	Rows   []memberRow
+}
+
+// seesWords says what a member sees.
+func seesWords(m grants.Member) string {
+	if m.Mode == store.GrantCollections {
+		return ui.Count(len(m.Collections), "collection", "collections")
+	}
+	return modeWords(m.Mode)
 }
 
 type sheetView struct {
@@ -95,10 +158,7 @@ func (h *Handlers) Show(q *page.Request) error {
 	}
 	v := sheetView{Name: q.Conn.Name, Base: address(q.Conn.ID), Default: sheet.Default, Scanned: view != nil}
 	for _, m := range sheet.Members {
-		row := memberRow{Member: m, Href: v.Base + "/" + url.PathEscape(string(m.User)), Sees: modeWords(m.Mode)}
-		if m.Mode == store.GrantCollections {
-			row.Sees = ui.Count(len(m.Collections), "collection", "collections")
-		}
+		row := memberRow{Member: m, Href: v.Base + "/" + url.PathEscape(string(m.User)), Sees: seesWords(m)}
 		if view != nil {
 			row.Count = previewWords(grants.PreviewOf(view.Index, m.Grant))
 		}
@@ -181,7 +241,10 @@ func (h *Handlers) member(q *page.Request) (grants.Member, error) {
 	if err != nil {
 		return grants.Member{}, err
 	}
-	id := store.UserID(q.R.PathValue("member"))
+	return memberOf(sheet, store.UserID(q.R.PathValue("member")))
+}
+
+func memberOf(sheet grants.Sheet, id store.UserID) (grants.Member, error) {
 	i := slices.IndexFunc(sheet.Members, func(m grants.Member) bool { return m.User == id })
 	if i < 0 {
 		return grants.Member{}, errs.New(errs.NotFound, "no_member", "There is no such member.", "Start from the list of members.")

@@ -18,6 +18,10 @@ type Service interface {
 	Set(ctx context.Context, org store.OrgID, conn store.ConnectionID, user store.UserID, g store.Grant) error
 	// SetDefault says what members see who join later.
 	SetDefault(ctx context.Context, org store.OrgID, conn store.ConnectionID, mode store.GrantMode) error
+	// Counts reports whether members who see a part are told how many items beside
+	// it are hidden, and SetCounts says so, for the whole organization.
+	Counts(ctx context.Context, org store.OrgID) (bool, error)
+	SetCounts(ctx context.Context, org store.OrgID, shown bool) error
 }
 
 // Connections lists what there is to grant.

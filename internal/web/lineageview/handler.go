@@ -186,7 +186,7 @@ func (h *Handlers) Show(q *page.Request) error {
 	g, n := build(view, q.Base(), s)
 	v := pageView{
 		Base: q.Base(), Ref: sub.ref, Name: sub.name, Kind: sub.ref.Kind, Path: view.Path(sub.asset), Page: ui.AssetPath(q.Base(), sub.ref),
-		Break: browse.ImpactPath(q.Base(), sub.ref), State: s, Graph: g, Tree: tree(g), Alone: n.Upstream+n.Downstream == 0,
+		Break: browse.ImpactPath(q.Base(), sub.ref), State: s, Graph: g, Tree: tree(g), Alone: n.Upstream+n.Downstream+len(g.Folds) == 0,
 		Data: ui.Address(ui.LineagePath(q.Base(), sub.ref)+"/graph", s.query()),
 	}
 	if sub.isColumn() {

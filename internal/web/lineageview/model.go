@@ -85,11 +85,12 @@ type foldView struct {
 	At    string `json:"at"`
 	Up    bool   `json:"up"`
 	Text  string `json:"text"`
-	Open  string `json:"open"`
-	Count int    `json:"count"`
-
-	beyond bool // stands for what the reader may not see
+	Open  string `json:"open,omitempty"` // shows some of them; empty where none may be seen
+	Count int    `json:"count"`          // of what may be seen
 }
+
+// beyond reports whether a fold stands only for what the reader may not see.
+func (f foldView) beyond() bool { return f.Open == "" }
 
 // linkView leads from a cell to another: node and row of each.
 type linkView struct {
@@ -150,30 +151,41 @@ func build(view *browse.View, base string, s state) (graphView, *lineage.Neighbo
 		})
 	}
 	for _, x := range n.Nodes {
-		g.beyond(view, x, at, s.address(base))
+		g.beyond(view, x, at, s.root)
 	}
 	if s.columns {
 		g.cells(view, base, n, at, s.root)
 	}
 	g.Note = noteOf(n)
+	if slices.ContainsFunc(g.Folds, foldView.beyond) && n.Related == 0 {
+		g.Note = "Nothing that you may see is related to it."
+	}
 	return g, n
 }
 
-const beyondText = "something you may not see"
-
-// beyond adds one fold beside an asset for all that its reader may not see there,
-// however much that is.
-func (g *graphView) beyond(view *browse.View, x lineage.Neighbor, at map[catalog.Ref]int, here string) {
+// beyond adds one fold beside an asset for all that its reader may not see there:
+// how much, where that may be told, and never what. Of a column's table it is what
+// uses the column.
+func (g *graphView) beyond(view *browse.View, x lineage.Neighbor, at map[catalog.Ref]int, root catalog.Ref) {
+	more := view.Beyond(x.Ref)
+	if x.Step == 0 && root.Kind == catalog.KindColumn {
+		more.Users = view.Beyond(root).Users
+	}
+	node := &g.Nodes[at[x.Ref]]
 	for _, up := range []bool{true, false} {
-		if up && (x.Step > 0 || !view.MoreSources(x.Ref)) || !up && (x.Step < 0 || !view.MoreUsers(x.Ref)) {
+		n := more.Sources
+		if !up {
+			n = more.Users
+		}
+		if n == 0 || up && x.Step > 0 || !up && x.Step < 0 {
 			continue
 		}
-		node := &g.Nodes[at[x.Ref]]
+		text := more.Items(n) + " you may not see"
 		if i := slices.IndexFunc(g.Folds, func(f foldView) bool { return f.At == node.ID && f.Up == up }); i >= 0 {
-			g.Folds[i].Text += " and " + beyondText
+			g.Folds[i].Text += " and " + text
 			continue
 		}
-		g.Folds = append(g.Folds, foldView{ID: "f" + strconv.Itoa(len(g.Folds)), At: node.ID, Up: up, Text: ui.Capital(beyondText), Open: here, beyond: true})
+		g.Folds = append(g.Folds, foldView{ID: "f" + strconv.Itoa(len(g.Folds)), At: node.ID, Up: up, Text: ui.Capital(text)})
 	}
 }
 
