@@ -16,6 +16,7 @@ import (
 	"github.com/metalens/metalens/internal/ledger"
 	"github.com/metalens/metalens/internal/operator"
 	"github.com/metalens/metalens/internal/outbound"
+	"github.com/metalens/metalens/internal/secret"
 	"github.com/metalens/metalens/internal/store"
 )
 
@@ -107,7 +108,7 @@ func (c *core) storeConfig(ctx context.Context, readOnly bool) store.Config {
 }
 
 func (c *core) withServices(o coreOptions) *core {
-	c.connections = connection.New(connection.Config{Store: c.store, Opener: opener(c.env, c.config, o.policy, c.log), Now: c.env.Now, Logger: c.log})
+	c.connections = connection.New(connection.Config{Store: c.store, Opener: c.opener(o.policy), Now: c.env.Now, Logger: c.log})
 	return c
 }
 
@@ -131,6 +132,24 @@ func (c *core) Close() error {
 // opener opens readers under the operator's policy and limits.
 func opener(env Env, cfg config.Config, policy outbound.Policy, log *slog.Logger) connection.Opener {
 	return connection.Opener{Policy: policy, Timeout: cfg.Metabase.Timeout, Concurrency: cfg.Scan.Concurrency, Now: env.Now, Pause: env.Pause, Logger: log}
+}
+
+// keyNamer names a credential in the egress ledger; see [store.Store.KeyID]. Nil
+// names none, as before there is a store.
+type keyNamer func(kind string, v secret.Value) string
+
+func (n keyNamer) of(kind string, v secret.Value) string {
+	if n == nil {
+		return ""
+	}
+	return n(kind, v)
+}
+
+// opener is [opener] for connections of the store, whose ledger names the keys.
+func (c *core) opener(policy outbound.Policy) connection.Opener {
+	o := opener(c.env, c.config, policy, c.log)
+	o.KeyID = c.store.KeyID
+	return o
 }
 
 // stoppable adds what operators stop to a policy.

@@ -64,6 +64,12 @@ func (c *core) keyService() (keys.KMS, error) {
 	}
 	c.kmsLedger = &kmsLedger{}
 	out := outbound.Config{Purpose: ledger.PurposeKMS, Policy: ownPolicy(c.config), Recorder: c.kmsLedger, Now: c.env.Now}
+	// A token is random, so that its fingerprint needs no key of ours; there is none
+	// before the service has answered. One that a file brings is renewed by others.
+	out.KeyID = "vault-token-file"
+	if k.VaultTokenPath == "" {
+		out.KeyID = "vault-token:" + k.VaultToken.Fingerprint(nil)
+	}
 	// The operator names the service; it may be anywhere but where the policy
 	// forbids private addresses outright.
 	if k.VaultCAFile != "" {

@@ -111,7 +111,9 @@ func newLedgerKeeper(env Env, cfg config.Config, s *store.Store, outbox *mail.Ou
 			if cfg.Ledger.StreamURL == "" {
 				return nil, missingSetting("ledger.stream", "webhook", "ledger.stream_url")
 			}
-			transport, err := outbound.NewTransport(out)
+			signed := out
+			signed.KeyID = s.KeyID("webhook-secret", cfg.Ledger.StreamSecret)
+			transport, err := outbound.NewTransport(signed)
 			if err != nil {
 				return nil, err
 			}

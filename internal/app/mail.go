@@ -18,12 +18,13 @@ import (
 // mailServer is the mail server of the settings, reached under a policy that is
 // widened: whoever writes the settings names the server, so it may have a private
 // address unless those are forbidden outright.
-func mailServer(env Env, cfg config.Config, policy outbound.Policy) (*mail.Server, error) {
+func mailServer(env Env, cfg config.Config, policy outbound.Policy, keyID keyNamer) (*mail.Server, error) {
 	allow := cfg.Outbound.AllowPrivate != config.No
 	policy.AllowLoopback, policy.AllowPrivate = allow || cfg.Mail.TLS == string(mail.Loopback), allow
 	c := mail.Config{
 		Host: cfg.Mail.Host, Port: cfg.Mail.Port, Security: mail.Security(cfg.Mail.TLS), MinTLS12: cfg.Mail.TLS12,
 		User: cfg.Mail.User, Password: cfg.Mail.Password, From: cfg.Mail.From, Policy: policy, Now: env.Now,
+		KeyID: keyID.of("smtp-password", cfg.Mail.Password),
 	}
 	if cfg.Mail.CAFile != "" && cfg.Mail.Host != "" {
 		pem, err := os.ReadFile(cfg.Mail.CAFile)
@@ -37,7 +38,7 @@ func mailServer(env Env, cfg config.Config, policy outbound.Policy) (*mail.Serve
 
 // letters queues what commands have to say by mail; the server delivers it.
 func (c *core) letters() (*mail.Outbox, error) {
-	s, err := mailServer(c.env, c.config, ownPolicy(c.config))
+	s, err := mailServer(c.env, c.config, ownPolicy(c.config), c.store.KeyID)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func (p mailPages) Test(ctx context.Context, org store.OrgID, to string) error {
 
 // mailServer asks the mail server of the settings who it is; no letter is sent.
 func (x *examination) mailServer(ctx context.Context, cfg config.Config, offline bool) {
-	s, err := mailServer(x.env, cfg, ownPolicy(cfg))
+	s, err := mailServer(x.env, cfg, ownPolicy(cfg), nil)
 	switch {
 	case err != nil:
 		x.fail(err)

@@ -146,7 +146,7 @@ func (o ScanOptions) stored(ctx context.Context, env Env, cfg config.Config, t c
 	if err := c.abandon(ctx); err != nil {
 		return nil, "", err
 	}
-	service, err := scanservice.New(scanConfig(env, c, opener(env, cfg, c.stoppable(ownPolicy(cfg)), c.log)))
+	service, err := scanservice.New(scanConfig(env, c, c.opener(c.stoppable(ownPolicy(cfg)))))
 	if err != nil {
 		return nil, "", err
 	}

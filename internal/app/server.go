@@ -113,12 +113,12 @@ func newServer(ctx context.Context, env Env, cfg config.Config, command string) 
 	if err != nil {
 		return s, err
 	}
-	scans := scanConfig(env, s.core, opener(env, cfg, policy, s.log))
+	scans := scanConfig(env, s.core, s.opener(policy))
 	scans.Queue = queue
 	if s.scans, err = scanservice.New(scans); err != nil {
 		return s, err
 	}
-	letters, err := mailServer(env, cfg, policy)
+	letters, err := mailServer(env, cfg, policy, s.store.KeyID)
 	if err != nil {
 		return s, err
 	}

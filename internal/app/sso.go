@@ -27,19 +27,19 @@ func newSSO(env Env, cfg config.Config, s *store.Store, policy outbound.Policy, 
 			base = cfg.Server.PublicURL
 		}
 		var err error
-		if out.Provider, err = newProvider(env, cfg, policy, homeRecorder{s, cfg.OIDC.Organization}, base); err != nil {
+		if out.Provider, err = newProvider(env, cfg, policy, homeRecorder{s, cfg.OIDC.Organization}, base, s.KeyID); err != nil {
 			return nil, err
 		}
 	}
 	return sso.New(out)
 }
 
-func newProvider(env Env, cfg config.Config, policy outbound.Policy, recorder ledger.Recorder, base string) (*sso.Provider, error) {
+func newProvider(env Env, cfg config.Config, policy outbound.Policy, recorder ledger.Recorder, base string, keyID keyNamer) (*sso.Provider, error) {
 	// The operator names the provider, so it may be in his own network.
 	allow := cfg.Outbound.AllowPrivate != config.No
 	policy.AllowLoopback, policy.AllowPrivate = allow, allow
 	p := sso.ProviderConfig{
-		OIDC: cfg.OIDC, Outbound: outbound.Config{Policy: policy, Recorder: recorder, Now: env.Now}, Redirect: base + signin.CallbackPath, Now: env.Now,
+		OIDC: cfg.OIDC, Outbound: outbound.Config{Policy: policy, Recorder: recorder, Now: env.Now, KeyID: keyID.of("oidc-client-secret", cfg.OIDC.ClientSecret)}, Redirect: base + signin.CallbackPath, Now: env.Now,
 	}
 	if cfg.OIDC.CAFile != "" {
 		var err error
@@ -96,7 +96,7 @@ func (x *examination) signOn(ctx context.Context, cfg config.Config, offline boo
 	if base == "" {
 		base = "http://" + cfg.Server.Listen
 	}
-	p, err := newProvider(x.env, cfg, ownPolicy(cfg), &ledger.Memory{}, base)
+	p, err := newProvider(x.env, cfg, ownPolicy(cfg), &ledger.Memory{}, base, nil)
 	if err != nil {
 		x.fail(err)
 		return

@@ -27,6 +27,8 @@ type Opener struct {
 	Concurrency int           // for connections that name none; 0 = the reader's default
 	MaxResponse int64         // bytes of one decompressed list; 0 = the reader's default
 	Now         func() time.Time
+	// KeyID names a credential in the ledger; nil = the rows do not name it.
+	KeyID func(kind string, v secret.Value) string
 	// Pause waits between attempts at a Metabase; nil = a timer.
 	Pause  func(ctx context.Context, d time.Duration) error
 	Logger *slog.Logger
@@ -49,12 +51,16 @@ func (o Opener) Open(c store.Connection, secrets Credentials, recorder ledger.Re
 	if concurrency == 0 {
 		concurrency = o.Concurrency
 	}
+	keyID := ""
+	if o.KeyID != nil {
+		keyID = o.KeyID(string(c.Auth), secrets.Key)
+	}
 	return metabase.Open(metabase.Config{
 		URL:     c.URL,
 		Auth:    metabase.Auth{Kind: metabase.AuthKind(c.Auth), Secret: secrets.Key},
 		Headers: headers,
 		Outbound: outbound.Config{
-			Purpose: ledger.PurposeMetabase, Policy: o.Policy, Recorder: recorder,
+			Purpose: ledger.PurposeMetabase, Policy: o.Policy, Recorder: recorder, KeyID: keyID,
 			AllowPlainHTTP: c.Options.AllowPlainHTTP, MinTLS12: c.Options.MinTLS12,
 			RootCAs: []byte(c.Options.CACertificates), ProxyURL: c.Options.ProxyURL, Now: o.Now,
 		},

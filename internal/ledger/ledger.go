@@ -50,6 +50,9 @@ type Entry struct {
 	Error        string // class of the failure (errs code), empty when answered
 	Exchange     string // ties an intent to its outcome; empty for plain Metabase reads
 	Phase        Phase
+	// KeyID names the credential that went along, so that it is known which key
+	// was used; empty when none did. It is not secret and opens nothing.
+	KeyID string
 	// Payload is what is sent. A [Recorder] stores it apart from the entry, or a
 	// hash of it; nil where the body is not kept, as with Metabase reads.
 	Payload *Payload

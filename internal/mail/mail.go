@@ -71,6 +71,7 @@ type Config struct {
 	RootCAs  []byte // PEM, added to the system's roots
 	User     string // empty: no login
 	Password secret.Value
+	KeyID    string // names the password in the egress ledger
 	From     string // "MetaLens <metalens@example.com>" or a bare address
 
 	Policy  outbound.Policy

@@ -70,7 +70,7 @@ func (s *Server) Security() Security { return s.cfg.Security }
 
 func (s *Server) dialer(recorder ledger.Recorder) (*outbound.Dialer, error) {
 	return outbound.NewDialer(outbound.Config{
-		Purpose: ledger.PurposeMail, Policy: s.cfg.Policy, Recorder: recorder,
+		Purpose: ledger.PurposeMail, Policy: s.cfg.Policy, Recorder: recorder, KeyID: s.cfg.KeyID,
 		MinTLS12: s.cfg.MinTLS12, RootCAs: s.cfg.RootCAs, Now: s.cfg.Now,
 	})
 }

@@ -22,8 +22,10 @@ type Config struct {
 	Purpose  ledger.Purpose
 	Policy   Policy
 	Recorder ledger.Recorder
-	// KeyID names the credential that requests carry, for the ledger: it stands
-	// in a payload in the credential's place. It is not secret.
+	// KeyID names the credential that requests carry, for the ledger: rows of
+	// exchanges that carry one name it, and it stands in a payload in the
+	// credential's place. It is not secret. Of a [Dialer] every connection is
+	// taken to carry it.
 	KeyID string
 
 	AllowPlainHTTP bool   // exception: HTTP without TLS beyond loopback

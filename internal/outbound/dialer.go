@@ -57,7 +57,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	}
 	e := ledger.Entry{
 		At: d.cfg.Now(), Purpose: d.cfg.Purpose, Method: "CONNECT", Host: address,
-		Route: routeOf(ctx), Exchange: rand.Text(), Phase: ledger.PhaseIntent, Payload: payloadOf(ctx),
+		Route: routeOf(ctx), Exchange: rand.Text(), Phase: ledger.PhaseIntent, KeyID: d.cfg.KeyID, Payload: payloadOf(ctx),
 	}
 	if err := d.announce(ctx, e); err != nil {
 		return nil, err

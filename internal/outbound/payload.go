@@ -39,6 +39,22 @@ func WithSubject(ctx context.Context, subject string) context.Context {
 	return context.WithValue(ctx, subjectKey{}, subject)
 }
 
+type keyIDKey struct{}
+
+// WithKeyID names the credential of one request that carries another one than
+// its client's usual, see [Config.KeyID].
+func WithKeyID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, keyIDKey{}, id)
+}
+
+// named is the configuration with the name of a request's credential.
+func (c Config) named(ctx context.Context) Config {
+	if id, ok := ctx.Value(keyIDKey{}).(string); ok {
+		c.KeyID = id
+	}
+	return c
+}
+
 // secretHeaders never enter the ledger. What looks like one of them (see
 // [isSecretName]) does not either.
 var secretHeaders = []string{
@@ -58,6 +74,20 @@ func isSecretName(name string) bool {
 		strings.HasSuffix(name, "_key") || strings.HasSuffix(name, "password") || strings.HasSuffix(name, "_signature")
 }
 
+func isSecretHeader(name string) bool {
+	return slices.Contains(secretHeaders, http.CanonicalHeaderKey(name)) || isSecretName(name)
+}
+
+// carriesSecret reports whether a request's headers hold a credential.
+func carriesSecret(h http.Header) bool {
+	for name := range h {
+		if isSecretHeader(name) {
+			return true
+		}
+	}
+	return false
+}
+
 // credential stands for a secret in a payload.
 func (c Config) credential() string {
 	if c.KeyID == "" {
@@ -73,6 +103,7 @@ func (t *Transport) capture(req *http.Request) (*http.Request, *ledger.Payload, 
 	if p := payloadOf(req.Context()); p != nil {
 		return req, p, nil
 	}
+	cfg := t.dialer.cfg.named(req.Context())
 	var body []byte
 	var more bool
 	if req.Body != nil && req.Body != http.NoBody {
@@ -85,7 +116,7 @@ func (t *Transport) capture(req *http.Request) (*http.Request, *ledger.Payload, 
 		req, more = clone, len(body) > ledger.MaxPayload
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", req.Method, t.redactQuery(req.URL), req.URL.Host)
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", req.Method, cfg.redactQuery(req.URL), req.URL.Host)
 	names := make([]string, 0, len(req.Header))
 	for name := range req.Header {
 		names = append(names, name)
@@ -93,8 +124,8 @@ func (t *Transport) capture(req *http.Request) (*http.Request, *ledger.Payload, 
 	slices.Sort(names)
 	for _, name := range names {
 		for _, value := range req.Header[name] {
-			if slices.Contains(secretHeaders, http.CanonicalHeaderKey(name)) || isSecretName(name) {
-				value = t.dialer.cfg.credential()
+			if isSecretHeader(name) {
+				value = cfg.credential()
 			}
 			fmt.Fprintf(&b, "%s: %s\r\n", name, value)
 		}
@@ -102,14 +133,14 @@ func (t *Transport) capture(req *http.Request) (*http.Request, *ledger.Payload, 
 	b.WriteString("\r\n")
 	subject, _ := req.Context().Value(subjectKey{}).(string)
 	p := &ledger.Payload{Media: "application/http", Subject: subject}
-	switch purpose := t.dialer.cfg.Purpose; {
+	switch purpose := cfg.Purpose; {
 	case len(body) == 0:
 	case more:
 		fmt.Fprintf(&b, "[body of more than %d bytes, not kept]", ledger.MaxPayload)
 	case purpose == ledger.PurposeKMS, purpose == ledger.PurposeStream:
 		fmt.Fprintf(&b, "[body of %d bytes, not kept]", len(body))
 	default:
-		b.Write(t.redactBody(req.Header.Get("Content-Type"), body))
+		b.Write(cfg.redactBody(req.Header.Get("Content-Type"), body))
 	}
 	p.Content = b.Bytes()
 	return req, p, nil
@@ -120,7 +151,7 @@ type readCloser struct {
 	io.Closer
 }
 
-func (t *Transport) redactQuery(u *url.URL) string {
+func (c Config) redactQuery(u *url.URL) string {
 	path := u.EscapedPath()
 	if path == "" {
 		path = "/"
@@ -128,12 +159,12 @@ func (t *Transport) redactQuery(u *url.URL) string {
 	if u.RawQuery == "" {
 		return path
 	}
-	return path + "?" + t.redactForm(u.RawQuery)
+	return path + "?" + c.redactForm(u.RawQuery)
 }
 
 // redactForm replaces the values of secret fields and leaves everything else as
 // it is, byte for byte.
-func (t *Transport) redactForm(raw string) string {
+func (c Config) redactForm(raw string) string {
 	parts := strings.Split(raw, "&")
 	for i, part := range parts {
 		name, _, found := strings.Cut(part, "=")
@@ -141,7 +172,7 @@ func (t *Transport) redactForm(raw string) string {
 		if err != nil || isSecretName(plain) {
 			parts[i] = name
 			if found {
-				parts[i] += "=" + t.dialer.cfg.credential()
+				parts[i] += "=" + c.credential()
 			}
 		}
 	}
@@ -151,19 +182,19 @@ func (t *Transport) redactForm(raw string) string {
 // redactBody replaces secrets of forms, and of JSON where a purpose's bodies
 // may hold credentials. A model's request is kept byte for byte: what a person
 // wrote may use any word as a name.
-func (t *Transport) redactBody(contentType string, body []byte) []byte {
+func (c Config) redactBody(contentType string, body []byte) []byte {
 	media, _, err := mime.ParseMediaType(contentType)
 	switch {
 	case err == nil && media == "application/x-www-form-urlencoded":
-		return []byte(t.redactForm(string(body)))
-	case t.dialer.cfg.Purpose == ledger.PurposeModel, t.dialer.cfg.Purpose == ledger.PurposeWebhook, t.dialer.cfg.Purpose == ledger.PurposeACME:
+		return []byte(c.redactForm(string(body)))
+	case c.Purpose == ledger.PurposeModel, c.Purpose == ledger.PurposeWebhook, c.Purpose == ledger.PurposeACME:
 		return body
 	case err == nil && (media == "application/json" || strings.HasSuffix(media, "+json")):
 		var v any
 		d := json.NewDecoder(bytes.NewReader(body))
 		d.UseNumber()
 		if d.Decode(&v) == nil {
-			if out, err := json.Marshal(t.redactJSON(v)); err == nil {
+			if out, err := json.Marshal(c.redactJSON(v)); err == nil {
 				return out
 			}
 		}
@@ -171,19 +202,19 @@ func (t *Transport) redactBody(contentType string, body []byte) []byte {
 	return fmt.Appendf(nil, "[body of %d bytes, not kept: it may hold a credential]", len(body))
 }
 
-func (t *Transport) redactJSON(v any) any {
+func (c Config) redactJSON(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, inner := range v {
 			if isSecretName(name) {
-				v[name] = t.dialer.cfg.credential()
+				v[name] = c.credential()
 				continue
 			}
-			v[name] = t.redactJSON(inner)
+			v[name] = c.redactJSON(inner)
 		}
 	case []any:
 		for i := range v {
-			v[i] = t.redactJSON(v[i])
+			v[i] = c.redactJSON(v[i])
 		}
 	}
 	return v

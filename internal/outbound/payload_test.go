@@ -66,6 +66,9 @@ func TestPayloadsHoldNoCredential(t *testing.T) {
 				t.Errorf("the request that arrived changed: %q, want %q", got, want)
 			}
 			entries := memory.Entries()
+			if entries[0].KeyID != "k1" || entries[1].KeyID != "k1" {
+				t.Errorf("the ledger does not say which key went along: %+v", entries)
+			}
 			if len(entries) != 2 || entries[0].Payload == nil || entries[1].Payload != nil {
 				t.Fatalf("got %+v", entries)
 			}
@@ -114,5 +117,52 @@ func TestLargeBodiesPassUnkept(t *testing.T) {
 	}
 	if p := memory.Entries()[0].Payload; len(p.Content) > 1000 || !strings.Contains(string(p.Content), "not kept") {
 		t.Errorf("%d bytes kept", len(p.Content))
+	}
+}
+
+// TestRowsNameTheirKey reads as the Metabase client does: a row names the key of
+// a request that carried one, and of no other.
+func TestRowsNameTheirKey(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	for _, c := range []struct {
+		name, keyID, header string
+		purpose             ledger.Purpose
+		want                string
+	}{
+		{"key", "api_key:0123456789", "X-Api-Key", ledger.PurposeMetabase, "api_key:0123456789"},
+		{"session", "session:0123456789", "X-Metabase-Session", ledger.PurposeMetabase, "session:0123456789"},
+		{"without a key", "api_key:0123456789", "Accept", ledger.PurposeMetabase, ""},
+		{"nobody named it", "", "X-Api-Key", ledger.PurposeMetabase, ""},
+		{"signature", "webhook-secret:0123456789", "X-Metalens-Signature", ledger.PurposeStream, "webhook-secret:0123456789"},
+		{"key service", "vault-token:0123456789", "X-Vault-Token", ledger.PurposeKMS, "vault-token:0123456789"},
+		{"discovery", "oidc-client-secret:0123456789", "Accept", ledger.PurposeOIDC, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var memory ledger.Memory
+			transport, err := outbound.NewTransport(outbound.Config{Purpose: c.purpose, Recorder: &memory, KeyID: c.keyID, Policy: outbound.Policy{AllowLoopback: true}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set(c.header, "application/json")
+			resp, err := transport.RoundTrip(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			entries := memory.Entries()
+			if len(entries) == 0 {
+				t.Fatal("nothing on the record")
+			}
+			for _, e := range entries {
+				if e.KeyID != c.want {
+					t.Errorf("%q, want %q", e.KeyID, c.want)
+				}
+			}
+		})
 	}
 }

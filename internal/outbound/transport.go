@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -98,12 +99,19 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		At: t.dialer.cfg.Now(), Purpose: t.dialer.cfg.Purpose, Method: req.Method, Host: host,
 		Route: routeOf(req.Context()), RequestSize: max(req.ContentLength, 0),
 	}}
+	named := t.dialer.cfg.named(req.Context())
+	if carriesSecret(req.Header) {
+		x.entry.KeyID = named.KeyID
+	}
 	if t.dialer.cfg.Purpose != ledger.PurposeMetabase || req.Method != http.MethodGet {
 		x.entry.Exchange, x.entry.Phase = rand.Text(), ledger.PhaseIntent
 		ctx := req.Context()
 		var err error
 		if req, x.entry.Payload, err = t.capture(req); err != nil {
 			return nil, err
+		}
+		if bytes.Contains(x.entry.Payload.Content, []byte(named.credential())) {
+			x.entry.KeyID = named.KeyID
 		}
 		if err := t.dialer.announce(ctx, x.entry); err != nil {
 			closeBody(req)

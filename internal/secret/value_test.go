@@ -42,3 +42,17 @@ func TestValueIsNeverPrinted(t *testing.T) {
 		t.Error("zero value is not empty")
 	}
 }
+
+// TestFingerprint tells texts apart, and says nothing without the key.
+func TestFingerprint(t *testing.T) {
+	v, key := secret.New("mb_key"), []byte("installation")
+	if got := v.Fingerprint(key); len(got) != 10 || got != secret.New("mb_key").Fingerprint(key) {
+		t.Errorf("got %q", got)
+	}
+	if v.Fingerprint(key) == v.Fingerprint([]byte("another")) || v.Fingerprint(key) == secret.New("mb_kez").Fingerprint(key) {
+		t.Error("different things look the same")
+	}
+	if got := (secret.Value{}).Fingerprint(key); got != "" {
+		t.Errorf("nothing has the fingerprint %q", got)
+	}
+}

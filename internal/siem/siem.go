@@ -89,6 +89,7 @@ type egressRecord struct {
 	Route        string    `json:"route,omitempty"`
 	Status       int       `json:"status,omitempty"`
 	Error        string    `json:"error,omitempty"`
+	KeyID        string    `json:"key_id,omitempty"` // which credential went along
 	Count        int       `json:"count"`
 	RequestSize  int64     `json:"request_bytes"`
 	ResponseSize int64     `json:"response_bytes"`
@@ -100,7 +101,7 @@ func OfEgress(org store.OrgID, row store.LedgerRow) (Record, error) {
 	body, err := json.Marshal(egressRecord{
 		Format: "metalens-egress-v1", Org: string(org), Seq: row.Seq, ID: row.ID, At: row.At, Purpose: string(row.Purpose), Phase: string(row.Phase),
 		Exchange: row.Exchange, Connection: string(row.ConnectionID), Scan: string(row.ScanID), Method: row.Method, Host: row.Host, Address: row.Address,
-		Route: row.Route, Status: row.Status, Error: row.Error, Count: row.Count, RequestSize: row.RequestSize, ResponseSize: row.ResponseSize,
+		Route: row.Route, Status: row.Status, Error: row.Error, KeyID: row.KeyID, Count: row.Count, RequestSize: row.RequestSize, ResponseSize: row.ResponseSize,
 		Milliseconds: row.Duration.Milliseconds(),
 	})
 	if err != nil {

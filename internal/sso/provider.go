@@ -402,7 +402,7 @@ func (p *Provider) claims(ctx context.Context, d *discovered, t *oidc.IDToken, a
 	}
 	_, hasGroups := find(own, p.cfg.GroupsClaim)
 	if d.document.UserInfo != "" && (own["email"] == nil || own["email_verified"] == nil || p.cfg.GroupsClaim != "" && !hasGroups) {
-		info, err := d.provider.UserInfo(ctx, oauth2.StaticTokenSource(answer))
+		info, err := d.provider.UserInfo(outbound.WithKeyID(ctx, "oidc-access-token"), oauth2.StaticTokenSource(answer))
 		if err != nil {
 			return Claims{}, p.unavailable(withoutBody(err))
 		}

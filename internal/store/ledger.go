@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/metalens/metalens/internal/ledger"
+	"github.com/metalens/metalens/internal/secret"
 )
 
 // ledgerBody is the sealed part of a ledger row.
@@ -28,6 +29,7 @@ type ledgerBody struct {
 	Error        string             `json:"error,omitempty"`
 	Exchange     string             `json:"exchange,omitempty"`
 	Phase        ledger.Phase       `json:"phase,omitempty"`
+	KeyID        string             `json:"key_id,omitempty"`
 	Payload      *ledger.PayloadRef `json:"payload,omitempty"`
 }
 
@@ -56,7 +58,7 @@ func (tx *Tx) RecordLedger(ctx context.Context, rows []LedgerRow) error {
 		body := ledgerBody{
 			Method: row.Method, Host: row.Host, Address: row.Address, Route: row.Route, Status: row.Status,
 			RequestSize: row.RequestSize, ResponseSize: row.ResponseSize, Duration: row.Duration, Error: row.Error,
-			Exchange: row.Exchange, Phase: row.Phase,
+			Exchange: row.Exchange, Phase: row.Phase, KeyID: row.KeyID,
 		}
 		var payload *payloadRow
 		if body.Payload, payload, err = tx.sealPayload(id, at, row.ScanID, row.Payload); err != nil {
@@ -107,7 +109,7 @@ func (tx *Tx) scanLedger(r interface{ Scan(...any) error }) (LedgerRow, error) {
 	row.At = fromMicros(at)
 	row.Method, row.Host, row.Address, row.Route, row.Status = b.Method, b.Host, b.Address, b.Route, b.Status
 	row.RequestSize, row.ResponseSize, row.Duration, row.Error = b.RequestSize, b.ResponseSize, b.Duration, b.Error
-	row.Exchange, row.Phase, row.PayloadRef = b.Exchange, b.Phase, b.Payload
+	row.Exchange, row.Phase, row.KeyID, row.PayloadRef = b.Exchange, b.Phase, b.KeyID, b.Payload
 	return row, nil
 }
 
@@ -228,6 +230,17 @@ func (tx *SystemTx) SystemLedger(ctx context.Context, q LedgerQuery) ([]LedgerRo
 		return nil, 0, err
 	}
 	return within.Ledger(ctx, q)
+}
+
+// KeyID names a credential in the egress ledger: its kind and a fingerprint under
+// a key of this installation, so that the ledger says which key was used, and
+// neither a ledger nor an export helps to guess it. It stays the same when master
+// keys are rotated; it is empty without a credential.
+func (s *Store) KeyID(kind string, v secret.Value) string {
+	if v.IsZero() {
+		return ""
+	}
+	return kind + ":" + v.Fingerprint(s.master.Derive("credential ids"))
 }
 
 // systemOrg stands for no organization; its rows are sealed by the master key.

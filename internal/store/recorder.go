@@ -24,8 +24,8 @@ type Recorder struct {
 }
 
 type batchKey struct {
-	method, host, route, failure string
-	status                       int
+	method, host, route, failure, key string
+	status                            int
 }
 
 // maxBatch bounds what a crash can lose and what memory holds.
@@ -56,7 +56,7 @@ func (r *Recorder) Record(ctx context.Context, e ledger.Entry) error {
 		return r.write(ctx, []LedgerRow{row})
 	}
 	r.mu.Lock()
-	k := batchKey{e.Method, e.Host, e.Route, e.Error, e.Status}
+	k := batchKey{e.Method, e.Host, e.Route, e.Error, e.KeyID, e.Status}
 	if have := r.batched[k]; have != nil {
 		have.Count++
 		have.RequestSize += e.RequestSize

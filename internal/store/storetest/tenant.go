@@ -361,7 +361,7 @@ func testLedger(t *testing.T, open Opener) {
 	rows := []store.LedgerRow{
 		{Entry: ledger.Entry{
 			At: at, Purpose: ledger.PurposeMetabase, Method: "GET", Host: "m:443", Address: "192.0.2.1:443", Route: "/api/card", Status: 200,
-			RequestSize: 1, ResponseSize: 2, Duration: time.Second,
+			RequestSize: 1, ResponseSize: 2, Duration: time.Second, KeyID: "api_key:0123456789",
 		}, ConnectionID: w.Conn, ScanID: "s1", Count: 4},
 		{Entry: ledger.Entry{At: at.Add(time.Minute), Purpose: ledger.PurposeMail, Method: "SMTP", Error: "refused", Exchange: "e", Phase: ledger.PhaseIntent}, Count: 1},
 	}

@@ -89,13 +89,14 @@ type row struct {
 	Seq      int64
 	Payload  *ledger.PayloadRef
 	Exchange string
+	KeyID    string
 }
 
 func rowOf(r store.LedgerRow) row {
 	return row{
 		ID: r.ID, At: r.At, Purpose: purpose(string(r.Purpose)), Method: ui.Clean(r.Method), Host: ui.Clean(r.Host), Address: ui.Clean(r.Address), Route: ui.Clean(r.Route),
 		Status: r.Status, Error: ui.Clean(r.Error), Phase: r.Phase, Count: max(1, r.Count), Sent: r.RequestSize, Received: r.ResponseSize, Took: r.Duration,
-		Seq: r.Seq, Payload: r.PayloadRef, Exchange: ui.Clean(r.Exchange),
+		Seq: r.Seq, Payload: r.PayloadRef, Exchange: ui.Clean(r.Exchange), KeyID: ui.Clean(r.KeyID),
 	}
 }
 
@@ -234,14 +235,14 @@ func (h *Handlers) CSV(q *page.Request) error {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
 	lines := [][]string{{
-		"at", "seq", "purpose", "phase", "connection", "scan", "method", "host", "address", "route", "status", "error", "count", "request_bytes", "response_bytes", "duration_ms", "exchange", "id",
+		"at", "seq", "purpose", "phase", "connection", "scan", "method", "host", "address", "route", "status", "error", "count", "request_bytes", "response_bytes", "duration_ms", "exchange", "id", "key_id",
 	}}
 	for _, r := range rows {
 		lines = append(lines, []string{
 			r.At.UTC().Format(time.RFC3339Nano), strconv.FormatInt(r.Seq, 10), string(r.Purpose), string(r.Phase), string(r.ConnectionID), string(r.ScanID),
 			report.SpreadsheetCell(r.Method), report.SpreadsheetCell(r.Host), report.SpreadsheetCell(r.Address), report.SpreadsheetCell(r.Route), strconv.Itoa(r.Status),
 			report.SpreadsheetCell(r.Error), strconv.Itoa(r.Count), strconv.FormatInt(r.RequestSize, 10), strconv.FormatInt(r.ResponseSize, 10),
-			strconv.FormatInt(r.Duration.Milliseconds(), 10), report.SpreadsheetCell(r.Exchange), r.ID,
+			strconv.FormatInt(r.Duration.Milliseconds(), 10), report.SpreadsheetCell(r.Exchange), r.ID, report.SpreadsheetCell(r.KeyID),
 		})
 	}
 	if err := w.WriteAll(lines); err != nil {
@@ -266,6 +267,7 @@ type exportedRow struct {
 	Route        string             `json:"route,omitempty"`
 	Status       int                `json:"status,omitempty"`
 	Error        string             `json:"error,omitempty"`
+	KeyID        string             `json:"key_id,omitempty"`
 	Count        int                `json:"count"`
 	RequestSize  int64              `json:"request_bytes"`
 	ResponseSize int64              `json:"response_bytes"`
@@ -283,7 +285,7 @@ func (h *Handlers) JSONL(q *page.Request) error {
 	for _, r := range rows {
 		err := e.Encode(exportedRow{
 			At: r.At, Seq: r.Seq, ID: r.ID, Purpose: r.Purpose, Phase: r.Phase, Exchange: r.Exchange, Connection: r.ConnectionID, Scan: r.ScanID,
-			Method: r.Method, Host: r.Host, Address: r.Address, Route: r.Route, Status: r.Status, Error: r.Error, Count: r.Count,
+			Method: r.Method, Host: r.Host, Address: r.Address, Route: r.Route, Status: r.Status, Error: r.Error, KeyID: r.KeyID, Count: r.Count,
 			RequestSize: r.RequestSize, ResponseSize: r.ResponseSize, Milliseconds: r.Duration.Milliseconds(),
 		})
 		if err != nil {
