@@ -141,7 +141,8 @@ func (s *server) settingsShown() [][2]string {
 	return list
 }
 
-// gauges are the figures that are read from the database for Prometheus.
+// gauges are the figures that are read from the database for Prometheus. It is
+// asked once a minute at most; see [metrics.Config].
 func gauges(ctx context.Context, service *operator.Service) ([]metrics.Gauge, error) {
 	ctx = access.AsSystem(ctx)
 	orgs, err := service.Organizations(ctx)
@@ -152,7 +153,7 @@ func gauges(ctx context.Context, service *operator.Service) ([]metrics.Gauge, er
 	if err != nil {
 		return nil, err
 	}
-	storage, err := service.Storage(ctx)
+	size, disk, err := service.Size(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -173,13 +174,13 @@ func gauges(ctx context.Context, service *operator.Service) ([]metrics.Gauge, er
 		{Name: "scans_failed_7d", Help: "Scans that failed within seven days.", Value: float64(sum.failed)},
 		{Name: "assets", Help: "Assets of the newest scans.", Value: float64(sum.assets)},
 		{Name: "findings_open", Help: "Open findings.", Value: float64(sum.findings)},
-		{Name: "database_bytes", Help: "Size of the database in bytes.", Value: float64(storage.Bytes)},
+		{Name: "database_bytes", Help: "Size of the database in bytes.", Value: float64(size)},
 	}
-	if storage.Disk != nil {
-		list = append(list, metrics.Gauge{Name: "disk_free_bytes", Help: "Free bytes on the disk of the data directory.", Value: float64(storage.Disk.Free)})
+	if disk != nil {
+		list = append(list, metrics.Gauge{Name: "disk_free_bytes", Help: "Free bytes on the disk of the data directory.", Value: float64(disk.Free)})
 	}
 	for _, c := range counts {
-		list = append(list, metrics.Gauge{Name: "jobs", Help: "Jobs of the newest two thousand, by kind and state.", Labels: map[string]string{"kind": string(c.Kind), "state": string(c.State)}, Value: float64(c.Count)})
+		list = append(list, metrics.Gauge{Name: "jobs", Help: "Jobs that the queue remembers, by kind and state.", Labels: map[string]string{"kind": string(c.Kind), "state": string(c.State)}, Value: float64(c.Count)})
 	}
 	return list, nil
 }

@@ -98,6 +98,10 @@ func (q *Queue) List(ctx context.Context, org store.OrgID, limit int) ([]Info, e
 	return list, err
 }
 
+// cancelPrefix is what the queue writes before the reason of a job that is not
+// to be tried again.
+const cancelPrefix = "JobCancelError: "
+
 func infoOf(row *rivertype.JobRow) (Info, error) {
 	info := Info{
 		ID: row.ID, Kind: Kind(row.Kind), Attempt: row.Attempt, MaxAttempts: row.MaxAttempts,
@@ -110,7 +114,7 @@ func infoOf(row *rivertype.JobRow) (Info, error) {
 		return Info{}, fmt.Errorf("read the arguments of job %d: %w", row.ID, err)
 	}
 	if n := len(row.Errors); n > 0 {
-		info.LastError = strings.TrimPrefix(row.Errors[n-1].Error, "JobCancelError: ")
+		info.LastError = strings.TrimPrefix(row.Errors[n-1].Error, cancelPrefix)
 	}
 	switch row.State {
 	case rivertype.JobStateRunning:

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,9 +27,11 @@ type Gauge struct {
 // Config is what a [Set] needs.
 type Config struct {
 	Version string
-	// Read returns the figures of this moment; nil: there are none.
+	// Read returns the figures of this moment; nil: there are none. It is called
+	// once a minute at most, however many ask how often.
 	Read   func(ctx context.Context) ([]Gauge, error)
-	Logger *slog.Logger // nil = silent
+	Now    func() time.Time // nil = time.Now
+	Logger *slog.Logger     // nil = silent
 }
 
 // Set counts and answers. It is safe for concurrent use.
@@ -38,6 +41,13 @@ type Set struct {
 	seconds  *prometheus.HistogramVec
 }
 
+// Figures are read again after figuresLife, after a failure already after
+// failureLife.
+const (
+	figuresLife = time.Minute
+	failureLife = 10 * time.Second
+)
+
 // readTimeout ends a reading whose database does not answer.
 const readTimeout = 10 * time.Second
 
@@ -45,6 +55,9 @@ const readTimeout = 10 * time.Second
 func New(cfg Config) *Set {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	s := &Set{
 		registry: prometheus.NewRegistry(),
@@ -61,7 +74,7 @@ func New(cfg Config) *Set {
 	})
 	info.Set(1)
 	s.registry.MustRegister(s.requests, s.seconds, info, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), reader{cfg.Read, cfg.Logger})
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &reader{read: cfg.Read, now: cfg.Now, log: cfg.Logger})
 	return s
 }
 
@@ -85,27 +98,54 @@ func (s *Set) Handler() http.Handler {
 // reader is the collector of [Config.Read].
 type reader struct {
 	read func(context.Context) ([]Gauge, error)
+	now  func() time.Time
 	log  *slog.Logger
+
+	mu    sync.Mutex // held while the database is read: nobody else reads it then
+	list  []Gauge
+	at    time.Time // when the list was read; zero: never
+	until time.Time // how long it is good for
+	ok    bool
 }
 
 // Describe implements [prometheus.Collector]: which figures there are is known
 // when they are read.
-func (reader) Describe(chan<- *prometheus.Desc) {}
+func (*reader) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements [prometheus.Collector].
-func (r reader) Collect(out chan<- prometheus.Metric) {
-	ok := 1.0
-	if r.read != nil {
+func (r *reader) Collect(out chan<- prometheus.Metric) {
+	list, age, up := r.figures()
+	for _, g := range list {
+		out <- gauge(g)
+	}
+	out <- gauge(Gauge{Name: "figures_age_seconds", Help: "Seconds since the figures of the database were read.", Value: age.Seconds()})
+	out <- gauge(Gauge{Name: "up", Help: "1 when the database answered the last reading.", Value: up})
+}
+
+func gauge(g Gauge) prometheus.Metric {
+	return prometheus.MustNewConstMetric(prometheus.NewDesc("metalens_"+g.Name, g.Help, nil, g.Labels), prometheus.GaugeValue, g.Value)
+}
+
+// figures returns the figures, how old they are, and 1 when they could be read.
+func (r *reader) figures() (list []Gauge, age time.Duration, up float64) {
+	if r.read == nil {
+		return nil, 0, 1
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.now()
+	if r.at.IsZero() || !now.Before(r.until) {
 		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 		defer cancel()
 		list, err := r.read(ctx)
+		r.ok, r.list, r.at, r.until = err == nil, list, now, now.Add(figuresLife)
 		if err != nil {
-			ok = 0
+			r.list, r.until = nil, now.Add(failureLife)
 			r.log.WarnContext(ctx, "the figures for Prometheus cannot be read", "error", err)
 		}
-		for _, g := range list {
-			out <- prometheus.MustNewConstMetric(prometheus.NewDesc("metalens_"+g.Name, g.Help, nil, g.Labels), prometheus.GaugeValue, g.Value)
-		}
 	}
-	out <- prometheus.MustNewConstMetric(prometheus.NewDesc("metalens_up", "1 when the database answered this reading.", nil, nil), prometheus.GaugeValue, ok)
+	if r.ok {
+		up = 1
+	}
+	return r.list, now.Sub(r.at), up
 }

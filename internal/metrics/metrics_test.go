@@ -50,3 +50,41 @@ func TestADatabaseThatIsGoneIsAFigureToo(t *testing.T) {
 		t.Errorf("got %s", out)
 	}
 }
+
+// TestReadingIsCheap lets many ask often: the database is read once a minute, and
+// sooner again only after it did not answer.
+func TestReadingIsCheap(t *testing.T) {
+	now := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	reads, gone := 0, false
+	s := metrics.New(metrics.Config{Now: func() time.Time { return now }, Read: func(context.Context) ([]metrics.Gauge, error) {
+		reads++
+		if gone {
+			return nil, errors.New("gone")
+		}
+		return []metrics.Gauge{{Name: "reads", Help: "Reads.", Value: float64(reads)}}, nil
+	}})
+	expect := func(after time.Duration, n int, lines ...string) {
+		t.Helper()
+		now = now.Add(after)
+		out := read(t, s)
+		if reads != n {
+			t.Errorf("the database was read %d times, not %d", reads, n)
+		}
+		for _, line := range lines {
+			if !strings.Contains(out, line+"\n") {
+				t.Errorf("missing %s", line)
+			}
+		}
+	}
+	expect(0, 1, "metalens_reads 1", "metalens_figures_age_seconds 0")
+	for range 50 {
+		expect(time.Second, 1, "metalens_reads 1", "metalens_up 1")
+	}
+	expect(0, 1, "metalens_figures_age_seconds 50")
+	expect(10*time.Second, 2, "metalens_reads 2", "metalens_figures_age_seconds 0")
+	gone = true
+	expect(time.Minute, 3, "metalens_up 0")
+	expect(9*time.Second, 3, "metalens_up 0")
+	gone = false
+	expect(time.Second, 4, "metalens_up 1", "metalens_reads 4")
+}

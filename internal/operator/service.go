@@ -21,6 +21,8 @@ import (
 type Queue interface {
 	// List returns the newest jobs; of all organizations when org is empty.
 	List(ctx context.Context, org store.OrgID, limit int) ([]jobs.Info, error)
+	// Counts says how many there are of all organizations, by kind and state.
+	Counts(ctx context.Context) ([]jobs.Count, error)
 	// Cancel ends a job that waits or runs.
 	Cancel(ctx context.Context, id int64) error
 	// Retry lets a job that ended without success run again.
@@ -114,30 +116,20 @@ func (s *Service) Organizations(ctx context.Context) ([]Organization, error) {
 }
 
 // JobCount is how many jobs of a kind are in a state.
-type JobCount struct {
-	Kind  jobs.Kind
-	State jobs.State
-	Count int
-}
+type JobCount = jobs.Count
 
 // Jobs returns the newest jobs and how many there are by kind and state.
 func (s *Service) Jobs(ctx context.Context, limit int) ([]jobs.Info, []JobCount, error) {
-	list, err := s.cfg.Queue.List(access.AsSystem(ctx), "", 2000)
+	ctx = access.AsSystem(ctx)
+	counts, err := s.cfg.Queue.Counts(ctx)
+	if err != nil || limit <= 0 {
+		return nil, counts, err
+	}
+	list, err := s.cfg.Queue.List(ctx, "", limit)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list jobs: %w", err)
 	}
-	counts := map[[2]string]int{}
-	for _, j := range list {
-		counts[[2]string{string(j.Kind), string(j.State)}]++
-	}
-	var sum []JobCount
-	for k, n := range counts {
-		sum = append(sum, JobCount{jobs.Kind(k[0]), jobs.State(k[1]), n})
-	}
-	slices.SortFunc(sum, func(a, b JobCount) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.State, b.State))
-	})
-	return list[:min(limit, len(list))], sum, nil
+	return list, counts, nil
 }
 
 // CancelJob ends a job.
@@ -169,20 +161,29 @@ type Storage struct {
 	Warnings []string          // what is less safe than it could be
 }
 
-// Storage measures the database.
+// Size is how much room the database takes and what is free, without looking
+// into it as [Service.Storage] does.
+func (s *Service) Size(ctx context.Context) (bytes int64, disk *Disk, err error) {
+	if bytes, err = s.cfg.Store.Size(ctx); err != nil {
+		return 0, nil, err
+	}
+	if s.cfg.Disk != nil {
+		if d, err := s.cfg.Disk(); err == nil {
+			disk = &d
+		}
+	}
+	return bytes, disk, nil
+}
+
+// Storage measures the database, table by table.
 func (s *Service) Storage(ctx context.Context) (Storage, error) {
 	out := Storage{Engine: s.cfg.Store.Engine(), Warnings: s.cfg.Store.Warnings()}
 	var err error
-	if out.Bytes, err = s.cfg.Store.Size(ctx); err != nil {
+	if out.Bytes, out.Disk, err = s.Size(ctx); err != nil {
 		return out, err
 	}
 	if out.Tables, err = s.cfg.Store.TableSizes(ctx); err != nil {
 		return out, err
-	}
-	if s.cfg.Disk != nil {
-		if d, err := s.cfg.Disk(); err == nil {
-			out.Disk = &d
-		}
 	}
 	return out, nil
 }
