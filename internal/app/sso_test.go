@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -259,6 +260,46 @@ func TestSignOn(t *testing.T) {
 			t.Errorf("at %s:\n%s", at, page)
 		}
 	})
+	t.Run("confirm with the provider", func(t *testing.T) {
+		w.browser()
+		w.signIn("boss", true)
+		confirm := func(as string) (int, *url.URL, string) {
+			t.Helper()
+			_, at, page := w.visit("/confirm?next=%2Fsettings%2Fretention", nil)
+			link := regexp.MustCompile(`data-testid="sso" href="([^"]+)"`).FindStringSubmatch(page)
+			if link == nil {
+				t.Fatalf("the page at %s offers no provider:\n%s", at, page)
+			}
+			// The provider knows this browser and asks again all the same.
+			_, at, page = w.visit(html.UnescapeString(link[1]), nil)
+			if !strings.HasPrefix(at.String(), w.issuer+"/interaction/") {
+				t.Fatalf("not at the provider but %s:\n%s", at, page)
+			}
+			status, at, page := w.visit(at.String(), url.Values{"login": {as}, "do": {"login"}, "otp": {"1"}})
+			// Before somebody else comes in, the provider ends the login it had.
+			if end := regexp.MustCompile(`action="([^"]+/session/end/confirm)"[\s\S]*name="xsrf" value="([^"]+)"`).FindStringSubmatch(page); end != nil {
+				return w.visit(end[1], url.Values{"xsrf": {end[2]}, "logout": {"yes"}})
+			}
+			return status, at, page
+		}
+		confirmed := func() int {
+			t.Helper()
+			_, _, rows := w.visit("/audit.jsonl?action=identity_confirmed", nil)
+			return strings.Count(rows, "single sign-on")
+		}
+		before := confirmed()
+		status, _, page := confirm("vic")
+		w.problem("somebody else", http.StatusForbidden, "sso_other_person", status, page)
+		if n := confirmed(); n != before {
+			t.Errorf("somebody else's login confirmed: %d rows", n)
+		}
+		if status, at, page := confirm("boss"); status != http.StatusOK || at.Path != "/settings/retention" {
+			t.Errorf("%d at %s:\n%s", status, at, page)
+		}
+		if n := confirmed(); n != before+1 {
+			t.Errorf("%d rows of the audit log, %d before", n, before)
+		}
+	})
 	t.Run("the ledger knows", func(t *testing.T) {
 		w.browser()
 		w.signIn("boss", true)
@@ -266,6 +307,34 @@ func TestSignOn(t *testing.T) {
 		if !strings.Contains(page, strings.TrimPrefix(w.issuer, "http://")) {
 			t.Errorf("the provider is not in the egress ledger:\n%.3000s", page)
 		}
+		_, _, rows := w.visit("/egress.jsonl?purpose=oidc", nil)
+		named := 0
+		for line := range strings.Lines(rows) {
+			// The secret goes to the token endpoint, and nowhere else.
+			if has := strings.Contains(line, `"key_id":"oidc-client-secret:`); has != strings.Contains(line, `"method":"POST"`) {
+				t.Errorf("the row names its key wrongly: %s", line)
+			} else if has {
+				named++
+			}
+		}
+		if named == 0 {
+			t.Errorf("no row names the client secret:\n%s", rows)
+		}
+	})
+	t.Run("many beginnings", func(t *testing.T) {
+		for n := range 200 {
+			w.browser()
+			w.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+			status, _, page := w.visit("/login/sso", nil)
+			if status == http.StatusSeeOther {
+				continue
+			}
+			if w.problem("a flood", http.StatusTooManyRequests, "throttled", status, page); n < 20 {
+				t.Errorf("refused after %d logins", n)
+			}
+			return
+		}
+		t.Error("logins can be begun without end")
 	})
 	if strings.Contains(w.stderr.String(), "a-secret-of-thirty-two") || strings.Contains(w.stderr.String(), "mlp_") {
 		t.Error("a secret is in the log")

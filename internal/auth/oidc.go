@@ -2,9 +2,12 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 	"time"
+
+	"github.com/metalens/metalens/internal/errs"
 )
 
 // keySignOn keeps logins at an identity provider that are on their way.
@@ -33,4 +36,21 @@ func (s *Service) TakeSignOn(ctx context.Context) string {
 func (s *Service) ProveElsewhere(w http.ResponseWriter, r *http.Request, id Identity, addr netip.Addr, strong bool) error {
 	_, err := s.proved(w, r, id, addr, strong, "single sign-on")
 	return err
+}
+
+// BeginSignOn counts a login by single sign-on that is begun from an address, or
+// answers errs.Limited with a *[ThrottledError] inside: each one makes this
+// server ask the provider and keep a session. [Service.SignOnDone] takes it back.
+func (s *Service) BeginSignOn(ctx context.Context, addr netip.Addr) error {
+	_, err := s.throttle.try(ctx, keysForSignOn(addr))
+	if full := (*ThrottledError)(nil); errors.As(err, &full) {
+		return errs.Wrap(full, errs.Limited, "throttled", "Too many logins by single sign-on were begun from your network and not finished.",
+			"Wait a quarter of an hour and try again.")
+	}
+	return err
+}
+
+// SignOnDone takes back what [Service.BeginSignOn] counted: somebody came in.
+func (s *Service) SignOnDone(ctx context.Context, addr netip.Addr) error {
+	return oneTry{s.throttle, keysForSignOn(addr)}.succeed(ctx)
 }

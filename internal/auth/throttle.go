@@ -50,6 +50,7 @@ const (
 	codeLimit      = 10 // wrong codes of one account
 	codeDayLimit   = 50 // the same in a day: one in 6,000 guesses a code
 	passkeyLimit   = 60 // passkey logins begun from one address
+	signOnLimit    = 60 // logins by single sign-on begun from one address and not finished
 	pruneEvery     = 64 // tries between two clean-ups by one process
 )
 
@@ -129,6 +130,12 @@ func keysForSetup(addr netip.Addr) throttleKeys {
 func keysForPasskey(addr netip.Addr) throttleKeys {
 	var k throttleKeys
 	k.addShared("passkey", network(addr), passkeyLimit)
+	return k
+}
+
+func keysForSignOn(addr netip.Addr) throttleKeys {
+	var k throttleKeys
+	k.addShared("sign-on", network(addr), signOnLimit)
 	return k
 }
 

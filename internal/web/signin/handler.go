@@ -5,6 +5,7 @@ package signin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -84,6 +85,9 @@ func (h *Handlers) Start(q *page.Request) error {
 	if !q.Viewer.IsZero() && !again {
 		return q.Redirect(next)
 	}
+	if err := h.auth.BeginSignOn(q.Context(), q.Addr()); err != nil {
+		return h.problem(q, err)
+	}
 	pending, address, err := h.sso.Begin(q.Context(), next, again && !q.Viewer.IsZero())
 	if err != nil {
 		return h.problem(q, err)
@@ -133,6 +137,9 @@ func (h *Handlers) Callback(q *page.Request) error {
 	claims, err := h.sso.Finish(q.Context(), pending, query)
 	if err != nil {
 		return h.problem(q, err)
+	}
+	if err := h.auth.SignOnDone(q.Context(), q.Addr()); err != nil {
+		return err
 	}
 	if pending.Fresh {
 		return h.prove(q, pending, claims)
@@ -202,6 +209,10 @@ func (h *Handlers) problem(q *page.Request, err error) error {
 	status := page.StatusOf(err)
 	if status == http.StatusInternalServerError || errs.KindOf(err) == errs.Canceled {
 		return err
+	}
+	var throttled *auth.ThrottledError
+	if errors.As(err, &throttled) {
+		q.RetryAfter(throttled.RetryAfter)
 	}
 	text, hint := errs.PublicText(err)
 	return q.Bare(status, "Log in", problemPage(problemView{Name: h.sso.Name(), Text: text, Hint: hint, Code: errs.CodeOf(err), RequestID: page.RequestID(q.Context())}))
