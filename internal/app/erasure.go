@@ -19,7 +19,7 @@ const forgetEvery = 15 * time.Second
 // openErasure builds the service of retention and deletion.
 func (s *server) openErasure() (err error) {
 	s.erasure, err = erasure.New(erasure.Config{
-		Store: s.store, Post: s.outbox, Most: retentionLimits(s.config.Retention), Forget: s.forgetOrganization, Now: s.env.Now, Logger: s.log,
+		Store: s.store, Post: s.outbox, Most: retentionLimits(s.config.Retention), Forget: s.forgetOrganization, Sees: s.library.seenBy, Now: s.env.Now, Logger: s.log,
 	})
 	return err
 }

@@ -124,6 +124,19 @@ func (l *library) scope(ctx context.Context, org store.OrgID, conn store.Connect
 	return l.part(ctx, whole, far)
 }
 
+// seenBy tells which assets of a connection a member sees, whoever asks.
+func (l *library) seenBy(ctx context.Context, m store.Membership, conn store.ConnectionID) (func(catalog.Ref) bool, error) {
+	ctx = access.With(ctx, access.Actor{Kind: access.Person, User: string(m.UserID), Org: string(m.OrgID), Role: m.Role})
+	view, err := l.scope(ctx, m.OrgID, conn)
+	if err != nil {
+		return nil, err
+	}
+	if view == nil {
+		return func(catalog.Ref) bool { return true }, nil
+	}
+	return view.Part.Sees, nil
+}
+
 // nothing is a part without anything in it.
 func nothing() *browse.View {
 	return &browse.View{

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/metalens/metalens/internal/access"
+	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/jobs"
 	"github.com/metalens/metalens/internal/mail"
@@ -37,6 +38,9 @@ type Config struct {
 	// Forget drops what this process keeps in memory of an organization; nil =
 	// nothing is kept.
 	Forget func(org store.OrgID)
+	// Sees tells which assets of a connection a member sees, so that the export of
+	// an account names no others; nil = it names none.
+	Sees   func(ctx context.Context, m store.Membership, conn store.ConnectionID) (func(catalog.Ref) bool, error)
 	Now    func() time.Time // nil = time.Now
 	Logger *slog.Logger     // nil = silent
 }
@@ -47,6 +51,7 @@ type Service struct {
 	post   Post
 	most   Limits
 	forget func(store.OrgID)
+	sees   func(context.Context, store.Membership, store.ConnectionID) (func(catalog.Ref) bool, error)
 	now    func() time.Time
 	log    *slog.Logger
 }
@@ -56,12 +61,17 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Store == nil {
 		return nil, errors.New("erasure: Store is required")
 	}
-	s := &Service{store: cfg.Store, post: cfg.Post, most: cfg.Most, forget: cfg.Forget, now: cfg.Now, log: cfg.Logger}
+	s := &Service{store: cfg.Store, post: cfg.Post, most: cfg.Most, forget: cfg.Forget, sees: cfg.Sees, now: cfg.Now, log: cfg.Logger}
 	if s.most == (Limits{}) {
 		s.most = DefaultLimits()
 	}
 	if s.forget == nil {
 		s.forget = func(store.OrgID) {}
+	}
+	if s.sees == nil {
+		s.sees = func(context.Context, store.Membership, store.ConnectionID) (func(catalog.Ref) bool, error) {
+			return func(catalog.Ref) bool { return false }, nil
+		}
 	}
 	if s.now == nil {
 		s.now = time.Now

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/metalens/metalens/internal/access"
+	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/report"
 	"github.com/metalens/metalens/internal/store"
@@ -138,7 +139,7 @@ func (s *Service) OrganizationFiles(ctx context.Context, org store.OrgID) ([]Fil
 	if err := s.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error { return x.system(ctx, tx, org) }); err != nil {
 		return nil, fmt.Errorf("export the organization: %w", err)
 	}
-	if err := s.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error { return x.content(ctx, tx, "") }); err != nil {
+	if err := s.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error { return x.content(ctx, tx, "", nil) }); err != nil {
 		return nil, fmt.Errorf("export the organization: %w", err)
 	}
 	err := s.store.InOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
@@ -150,14 +151,14 @@ func (s *Service) OrganizationFiles(ctx context.Context, org store.OrgID) ([]Fil
 	if err != nil {
 		return nil, fmt.Errorf("export the organization: %w", err)
 	}
-	return s.finished("organization", []*table{x.organization, x.members, x.invitations, x.connections, x.decisions, x.history, x.grants, x.tokens, x.settings, x.audit})
+	return s.finished("organization", []*table{x.organization, x.members, x.invitations, x.connections, x.decisions, x.history, x.grants, x.tokens, x.rules, x.ai, x.chats, x.settings, x.audit})
 }
 
 // export collects an export's tables.
 type export struct {
 	people map[store.UserID]string // id → address
 
-	organization, members, invitations, connections, decisions, history, grants, tokens, settings, audit *table
+	organization, members, invitations, connections, decisions, history, grants, tokens, rules, ai, chats, settings, audit *table
 }
 
 func newExport() *export {
@@ -171,6 +172,9 @@ func newExport() *export {
 		history:      &table{name: "decision_history", columns: []string{"connection", "fingerprint", "at", "what", "by", "detail"}},
 		grants:       &table{name: "grants", columns: []string{"connection", "member", "mode", "collections"}},
 		tokens:       &table{name: "tokens", columns: []string{"id", "owner", "name", "scopes", "created_at", "expires_at", "last_used_at"}},
+		rules:        &table{name: "sensitivity_rules", columns: []string{"connection", "kind", "pattern", "category", "note", "by", "at"}},
+		ai:           &table{name: "ai_settings", columns: []string{"enabled", "provider", "base_url", "models", "budget_tokens", "budget_usd", "strict", "batch", "key", "updated_at"}},
+		chats:        &table{name: "chats", columns: []string{"id", "connection", "owner", "title", "about", "shared", "created_at", "message", "at", "role", "content"}},
 		settings:     &table{name: "settings", columns: []string{"name", "value"}},
 		audit:        &table{name: "audit", columns: []string{"at", "actor", "action", "target", "source", "detail"}},
 	}
@@ -227,8 +231,12 @@ func (x *export) addTokens(ctx context.Context, tx *store.SystemTx, org store.Or
 // secretSettings are words in the names of settings whose values stay.
 var secretSettings = []string{"password", "secret", "key", "token", "credential"}
 
-// content adds what lies within an organization; by chooses one person's.
-func (x *export) content(ctx context.Context, tx *store.Tx, by store.UserID) error {
+// seen tells by connection which assets a person sees.
+type seen map[store.ConnectionID]func(catalog.Ref) bool
+
+// content adds what lies within an organization; by chooses one person's, who
+// sees only some assets.
+func (x *export) content(ctx context.Context, tx *store.Tx, by store.UserID, sees seen) error {
 	conns, err := tx.Connections(ctx)
 	if err != nil {
 		return err
@@ -239,11 +247,17 @@ func (x *export) content(ctx context.Context, tx *store.Tx, by store.UserID) err
 				return err
 			}
 		}
-		if err := x.addDecisions(ctx, tx, c, by); err != nil {
+		if err := x.addDecisions(ctx, tx, c, by, sees[c.ID]); err != nil {
 			return err
 		}
 	}
+	if err := x.addChats(ctx, tx, conns, by); err != nil {
+		return err
+	}
 	if by == "" {
+		if err := x.addAI(ctx, tx); err != nil {
+			return err
+		}
 		values, err := tx.Settings(ctx)
 		if err != nil {
 			return err
@@ -279,12 +293,14 @@ func (x *export) addConnection(ctx context.Context, tx *store.Tx, c store.Connec
 	for _, g := range grants {
 		x.grants.add(c.Name, x.who(g.User), string(g.Mode), strings.Join(g.Collections, " "))
 	}
-	return nil
+	return x.addRules(ctx, tx, c)
 }
 
 const exportPage = 200
 
-func (x *export) addDecisions(ctx context.Context, tx *store.Tx, c store.Connection, by store.UserID) error {
+// addDecisions adds what people decided about findings. Of one person's it leaves
+// out what others said, and which assets those are that he does not see.
+func (x *export) addDecisions(ctx context.Context, tx *store.Tx, c store.Connection, by store.UserID, sees func(catalog.Ref) bool) error {
 	for offset := 0; ; offset += exportPage {
 		list, total, err := tx.Findings(ctx, store.FindingQuery{
 			Connection: c.ID, Limit: exportPage, Offset: offset,
@@ -298,7 +314,13 @@ func (x *export) addDecisions(ctx context.Context, tx *store.Tx, c store.Connect
 				continue
 			}
 			if by != "" {
-				f.AssetName = "" // the person may not see it any more
+				f.AssetName = "" // as the last scan had it, whoever sees that
+				if sees == nil || !sees(f.Asset) {
+					f.Asset = catalog.Ref{} // an id of a table or a column is its name
+				}
+				if f.IgnoredBy != by {
+					f.IgnoredBy, f.IgnoredReason = "", ""
+				}
 			}
 			if by == "" || f.IgnoredBy == by || f.Assignee == by {
 				x.decisions.add(c.Name, f.Fingerprint, f.Check, string(f.Asset.Kind), f.Asset.ID, f.AssetName, string(f.State), x.who(f.IgnoredBy), f.IgnoredReason,
@@ -359,7 +381,7 @@ func (s *Service) AccountFiles(ctx context.Context, user store.UserID) ([]File, 
 	logins := &table{name: "logins", columns: []string{"agent", "address", "created_at", "expires_at"}}
 	factors := &table{name: "factors", columns: []string{"kind", "name", "created_at", "used_at"}}
 	signOn := &table{name: "sign_on", columns: []string{"issuer", "subject", "email", "linked_at"}}
-	var orgs []store.OrgID
+	var orgs []store.Membership
 	err := s.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
 		u, err := tx.User(ctx, user)
 		if err != nil {
@@ -376,7 +398,7 @@ func (s *Service) AccountFiles(ctx context.Context, user store.UserID) ([]File, 
 			if err != nil {
 				return err
 			}
-			orgs = append(orgs, m.OrgID)
+			orgs = append(orgs, m)
 			memberships.add(o.Name, string(m.Role))
 			if err := x.addTokens(ctx, tx, m.OrgID, user); err != nil {
 				return err
@@ -399,12 +421,35 @@ func (s *Service) AccountFiles(ctx context.Context, user store.UserID) ([]File, 
 	if err != nil {
 		return nil, fmt.Errorf("export the account: %w", err)
 	}
-	for _, org := range orgs {
+	for _, m := range orgs {
 		// The person's own rows in each of the person's organizations.
-		err := s.store.ViewOrg(access.AsSystem(ctx), org, func(ctx context.Context, tx *store.Tx) error { return x.content(ctx, tx, user) })
+		sees, err := s.seenBy(access.AsSystem(ctx), m)
+		if err != nil {
+			return nil, fmt.Errorf("export the account: %w", err)
+		}
+		err = s.store.ViewOrg(access.AsSystem(ctx), m.OrgID, func(ctx context.Context, tx *store.Tx) error { return x.content(ctx, tx, user, sees) })
 		if err != nil {
 			return nil, fmt.Errorf("export the account: %w", err)
 		}
 	}
-	return s.finished("account", []*table{account, memberships, logins, factors, signOn, x.tokens, x.decisions, x.history, x.audit})
+	return s.finished("account", []*table{account, memberships, logins, factors, signOn, x.tokens, x.decisions, x.history, x.chats, x.audit})
+}
+
+// seenBy asks what a member sees of every connection.
+func (s *Service) seenBy(ctx context.Context, m store.Membership) (seen, error) {
+	var conns []store.Connection
+	err := s.store.ViewOrg(ctx, m.OrgID, func(ctx context.Context, tx *store.Tx) (err error) {
+		conns, err = tx.Connections(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	sees := seen{}
+	for _, c := range conns {
+		if sees[c.ID], err = s.sees(ctx, m, c.ID); err != nil {
+			return nil, err
+		}
+	}
+	return sees, nil
 }
