@@ -50,6 +50,8 @@ func notice(event string, detail map[string]string) (subject, text string) {
 		return "Your MetaLens password was reset", "The operator set a new password for your account at MetaLens and ended all sessions."
 	case "factor_removed":
 		return "A second factor was removed from your MetaLens account", "The second factor " + quoted(detail["name"]) + "was removed from your account at MetaLens."
+	case "factors_removed":
+		return "Your second factors were removed from your MetaLens account", "The operator removed every second factor and recovery code of your account at MetaLens and ended all sessions."
 	case "factor_added":
 		return "A second factor was added to your MetaLens account", "The second factor " + quoted(detail["name"]) + "was added to your account at MetaLens."
 	case "recovery_code_used":

@@ -134,15 +134,14 @@ func (r resets) UseReset(ctx context.Context, tokenHash []byte, passwordHash, so
 		if !there { // used by another request since
 			return errs.New(errs.NotFound, "reset_void", "This link is not good any more.", "")
 		}
-		user, err := tx.User(ctx, id)
-		if err != nil {
-			return err
-		}
-		user.PasswordHash = passwordHash
-		if err := tx.UpdateUser(ctx, user); err != nil {
+		if err := tx.ChangeUser(ctx, id, func(u *store.User) error { u.PasswordHash = passwordHash; return nil }); err != nil {
 			return err
 		}
 		if _, err := tx.DeleteUserSessions(ctx, id, ""); err != nil {
+			return err
+		}
+		// Whoever knew the old password may have logged in from a browser of theirs.
+		if err := tx.ForgetDevices(ctx, id); err != nil {
 			return err
 		}
 		org, err := firstOrganization(ctx, tx, id)

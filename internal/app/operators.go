@@ -94,7 +94,7 @@ func OperatorAdd(ctx context.Context, env Env, loaded *config.Loaded, o Operator
 			if user, err = tx.InsertOperator(ctx, store.User{Email: address.Address, Name: name}); err != nil {
 				return err
 			}
-			return tx.Audit(ctx, store.AuditRow{At: c.env.Now().UTC(), Action: "operator_added", Target: "user:" + string(user.ID), Source: "cli"})
+			return tx.Audit(ctx, store.AuditRow{At: c.env.Now().UTC(), Action: "operator_added", Target: "user:" + string(user.ID), Source: commandLine})
 		})
 		if errs.KindOf(err) == errs.Conflict {
 			return errs.Wrap(err, errs.Conflict, "address_taken", "This address belongs to a member or an operator already.", "An operator is no member: use another address.")
@@ -152,7 +152,7 @@ func OperatorRemove(ctx context.Context, env Env, loaded *config.Loaded, o Opera
 			if err := tx.DeleteOperator(ctx, user.ID); err != nil {
 				return err
 			}
-			return tx.Audit(ctx, store.AuditRow{At: c.env.Now().UTC(), Action: "operator_removed", Target: "user:" + string(user.ID), Source: "cli"})
+			return tx.Audit(ctx, store.AuditRow{At: c.env.Now().UTC(), Action: "operator_removed", Target: "user:" + string(user.ID), Source: commandLine})
 		})
 		if err == nil {
 			env.Say("%s is no operator any more.", report.Clean(user.Email))

@@ -156,8 +156,9 @@ func (s *server) pages(cfg config.Config) error {
 	var err error
 	s.auth, err = auth.New(auth.Config{
 		Users: users{s.store}, Sessions: sessions{s.store.Sessions(), s.store}, Factors: factors{s.store}, Counters: counters{s.store}, Audit: auditor{store: s.store, outbox: s.outbox},
-		Mailer:      accountMail{s.store, s.outbox, cfg.Server.PublicURL},
-		MFAOptional: s.demo, PublicURL: cfg.Server.PublicURL, Secure: secure, Now: s.env.Now, Logger: s.log,
+		Mailer:         accountMail{s.store, s.outbox, cfg.Server.PublicURL},
+		AddressesCount: cfg.OIDC.Enabled(),
+		MFAOptional:    s.demo, PublicURL: cfg.Server.PublicURL, Secure: secure, Now: s.env.Now, Logger: s.log,
 	})
 	if err != nil {
 		return err

@@ -76,9 +76,9 @@ func (u users) UserByEmail(ctx context.Context, email string) (user store.User, 
 	return user, err
 }
 
-// UpdateUser implements [auth.Users].
-func (u users) UpdateUser(ctx context.Context, user store.User) error {
-	return u.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error { return tx.UpdateUser(ctx, user) })
+// ChangeUser implements [auth.Users].
+func (u users) ChangeUser(ctx context.Context, id store.UserID, change func(*store.User) error) error {
+	return u.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error { return tx.ChangeUser(ctx, id, change) })
 }
 
 // Memberships implements [auth.Users].
@@ -115,10 +115,9 @@ func (u users) PendingEmail(ctx context.Context, user store.UserID, now time.Tim
 	return email, err
 }
 
-// DropEmailChange implements [auth.EmailChanges].
-func (u users) DropEmailChange(ctx context.Context, user store.UserID) error {
-	return u.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error { return tx.DropEmailChange(ctx, user) })
-}
+// commandLine is where deeds of the operator on the machine come from, in the
+// audit log.
+const commandLine = "command line"
 
 // auditor writes account events to the audit log.
 type auditor struct {
@@ -139,13 +138,16 @@ func (a auditor) Audit(ctx context.Context, e auth.Event) error {
 	if e.User != "" {
 		row.Target = "user:" + string(e.User)
 	}
+	if e.Operator {
+		row.Actor, row.Source = "", commandLine
+	}
 	return a.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
 		// What happens to an account concerns every organization it belongs to. The
 		// owner of the first run belongs to the one that scans made before, whatever
-		// id the account service had in mind.
+		// id the account service had in mind. An operator's account belongs to none.
 		orgs := []store.OrgID{row.OrgID}
-		if row.OrgID != "" && row.Actor != "" {
-			members, err := tx.MembershipsOf(ctx, row.Actor)
+		if e.User != "" {
+			members, err := tx.MembershipsOf(ctx, e.User)
 			if err != nil {
 				return fmt.Errorf("find memberships: %w", err)
 			}
@@ -163,10 +165,10 @@ func (a auditor) Audit(ctx context.Context, e auth.Event) error {
 			}
 		}
 		if passwordVoids(e.What) {
-			if _, err := tx.DeletePasswordReset(ctx, row.Actor); err != nil {
+			if _, err := tx.DeletePasswordReset(ctx, e.User); err != nil {
 				return err
 			}
 		}
-		return notices{a.outbox}.send(ctx, tx, orgs[0], row.Actor, e.What, e.Detail)
+		return notices{a.outbox}.send(ctx, tx, orgs[0], e.User, e.What, e.Detail)
 	})
 }

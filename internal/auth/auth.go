@@ -42,8 +42,9 @@ type Users interface {
 	User(ctx context.Context, id store.UserID) (store.User, error)
 	// UserByEmail finds an account by its lower-case address; errs.NotFound when absent.
 	UserByEmail(ctx context.Context, email string) (store.User, error)
-	// UpdateUser replaces name, password hash and last login of an account.
-	UpdateUser(ctx context.Context, user store.User) error
+	// ChangeUser changes an account as it is at that moment, in one step, unless
+	// change answers an error. What was read before may have changed since.
+	ChangeUser(ctx context.Context, id store.UserID, change func(*store.User) error) error
 	// Memberships lists the organizations of a user, the first joined first.
 	Memberships(ctx context.Context, id store.UserID) ([]store.Membership, error)
 }
@@ -56,6 +57,9 @@ type Event struct {
 	What    string // owner_created, login, login_failed, factor_added, password_changed, …
 	Address string // network address of the caller
 	Detail  map[string]string
+	// Operator says that whoever operates the installation did it to the account,
+	// on the machine, and not its person.
+	Operator bool
 }
 
 // Auditor takes events. It may be nil in a [Config]; then events are dropped.
@@ -109,6 +113,9 @@ type Config struct {
 	Counters Counters     // required
 	Audit    Auditor      // optional
 	Mailer   Mailer       // optional: letters that confirm a change of address
+	// AddressesCount lets an address change only when a letter to the new one is
+	// answered: single sign-on ties people to accounts by their address.
+	AddressesCount bool
 	// MFAOptional lets owners and admins work without a second factor. Only the
 	// demo on the loopback address may set it.
 	MFAOptional bool
@@ -134,6 +141,7 @@ type Service struct {
 	store    SessionStore
 	factors  Factors
 	mailer   Mailer
+	fixed    bool // addresses change by letter only
 	optional bool
 	public   *url.URL // nil without a public address
 	idle     time.Duration
@@ -188,6 +196,7 @@ func New(cfg Config) (*Service, error) {
 		store:    cfg.Sessions,
 		factors:  cfg.Factors,
 		mailer:   cfg.Mailer,
+		fixed:    cfg.AddressesCount,
 		optional: cfg.MFAOptional,
 		public:   public,
 		idle:     cfg.Idle,
@@ -346,20 +355,29 @@ func (s *Service) CheckLogin(ctx context.Context, in Login) (Identity, error) {
 		return Identity{}, err
 	}
 	id, err := s.identity(ctx, user)
-	if err != nil {
-		return Identity{}, err
-	}
 	if !match {
+		// Whatever else is wrong with the account is only for who has its password.
+		if id.IsZero() {
+			id.User = user.ID
+		}
 		s.record(ctx, id, "login_failed", in.Address, "step", "password")
 		return Identity{}, errBadLogin
+	}
+	if err != nil {
+		return Identity{}, err
 	}
 	if err := try.succeed(ctx); err != nil {
 		return Identity{}, err
 	}
 	if s.hasher.outdated(user.PasswordHash) {
 		if hash, err := s.hasher.hash(ctx, in.Password); err == nil {
-			user.PasswordHash = hash
-			if err := s.users.UpdateUser(ctx, user); err != nil {
+			err := s.users.ChangeUser(ctx, user.ID, func(u *store.User) error {
+				if u.PasswordHash == user.PasswordHash { // else it was changed meanwhile
+					u.PasswordHash = hash
+				}
+				return nil
+			})
+			if err != nil {
 				return Identity{}, fmt.Errorf("store password: %w", err)
 			}
 		}
@@ -398,16 +416,26 @@ func (s *Service) ChangePassword(ctx context.Context, id Identity, in PasswordCh
 	if len(fields) > 0 {
 		return fields
 	}
-	user.PasswordHash, err = s.hasher.hash(ctx, in.New)
+	hash, err := s.hasher.hash(ctx, in.New)
 	if err != nil {
 		return err
 	}
-	if err := s.users.UpdateUser(ctx, user); err != nil {
+	err = s.users.ChangeUser(ctx, user.ID, func(u *store.User) error {
+		if u.PasswordHash != user.PasswordHash { // changed since it was checked
+			return FieldErrors{"current": errNotPresent}
+		}
+		u.PasswordHash = hash
+		return nil
+	})
+	if err != nil {
 		return fmt.Errorf("store password: %w", err)
 	}
 	s.record(ctx, id, "password_changed", in.Address)
 	return nil
 }
+
+// errNotPresent stands beside the field of the present password.
+const errNotPresent = "This is not your present password."
 
 // present reads an account and checks its present password; a wrong one is noted
 // in fields under "current".
@@ -425,7 +453,7 @@ func (s *Service) present(ctx context.Context, id Identity, password secret.Valu
 		return store.User{}, err
 	}
 	if !match {
-		fields["current"] = "This is not your present password."
+		fields["current"] = errNotPresent
 		return user, nil
 	}
 	return user, try.succeed(ctx)
@@ -454,10 +482,19 @@ func (s *Service) identity(ctx context.Context, user store.User) (Identity, erro
 }
 
 func (s *Service) record(ctx context.Context, id Identity, what string, addr netip.Addr, detail ...string) {
+	s.recordEvent(ctx, Event{Org: id.Org, User: id.User, What: what}, addr, detail)
+}
+
+// recordOperator records what the operator did to an account.
+func (s *Service) recordOperator(ctx context.Context, user store.UserID, what string, detail ...string) {
+	s.recordEvent(ctx, Event{User: user, What: what, Operator: true}, netip.Addr{}, detail)
+}
+
+func (s *Service) recordEvent(ctx context.Context, e Event, addr netip.Addr, detail []string) {
 	if s.audit == nil {
 		return
 	}
-	e := Event{At: s.now().UTC(), Org: id.Org, User: id.User, What: what}
+	e.At = s.now().UTC()
 	if addr.IsValid() {
 		e.Address = addr.String()
 	}
@@ -468,7 +505,7 @@ func (s *Service) record(ctx context.Context, id Identity, what string, addr net
 		e.Detail[detail[i]] = detail[i+1]
 	}
 	if err := s.audit.Audit(ctx, e); err != nil {
-		s.log.ErrorContext(ctx, "audit event lost", "what", what, "error", err)
+		s.log.ErrorContext(ctx, "audit event lost", "what", e.What, "error", err)
 	}
 }
 

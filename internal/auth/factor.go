@@ -257,6 +257,13 @@ func (s *Service) RemoveFactor(r *http.Request, id Identity, factor string, addr
 	if err != nil {
 		return f, 0, err
 	}
+	left, err := s.factors.FactorState(ctx, id.User)
+	if err != nil {
+		return f, ended, fmt.Errorf("find factors: %w", err)
+	}
+	if !left.Any() { // what they once proved is no second factor of a role that may come later
+		s.sessions.Remove(ctx, keyStrong)
+	}
 	return f, ended, s.rotate(r, id, addr)
 }
 

@@ -150,6 +150,18 @@ func (s *Service) takeCeremony(ctx context.Context, purpose string, user store.U
 	return c.Data, nil
 }
 
+// resume goes on with a ceremony of a known person: the browser has answered.
+func (s *Service) resume(r *http.Request, purpose string, id Identity) (party *webauthn.WebAuthn, data webauthn.SessionData, h keyHolder, err error) {
+	if party, err = s.party(r); err != nil {
+		return nil, data, h, err
+	}
+	if data, err = s.takeCeremony(r.Context(), purpose, id.User); err != nil {
+		return nil, data, h, err
+	}
+	h, err = s.holder(r.Context(), id)
+	return party, data, h, err
+}
+
 func errPasskey(cause error) error {
 	const text, hint = "The passkey was not accepted.", "Try again. If it goes on, use another second factor and remove this passkey."
 	if cause == nil {
@@ -186,19 +198,10 @@ func (s *Service) StartPasskey(r *http.Request, id Identity) ([]byte, error) {
 
 // AddPasskey adds the passkey that a browser made for [Service.StartPasskey].
 func (s *Service) AddPasskey(w http.ResponseWriter, r *http.Request, id Identity, name string, answer []byte, addr netip.Addr) (Identity, error) {
-	ctx := r.Context()
 	if id.Stage < Enrolling {
 		return Identity{}, errNotYet()
 	}
-	party, err := s.party(r)
-	if err != nil {
-		return Identity{}, err
-	}
-	data, err := s.takeCeremony(ctx, ceremonyAdd, id.User)
-	if err != nil {
-		return Identity{}, err
-	}
-	h, err := s.holder(ctx, id)
+	party, data, h, err := s.resume(r, ceremonyAdd, id)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -314,15 +317,7 @@ func (s *Service) FinishProof(w http.ResponseWriter, r *http.Request, id Identit
 	if id.IsZero() {
 		return Identity{}, errNotYet()
 	}
-	party, err := s.party(r)
-	if err != nil {
-		return Identity{}, err
-	}
-	data, err := s.takeCeremony(ctx, ceremonyProof, id.User)
-	if err != nil {
-		return Identity{}, err
-	}
-	h, err := s.holder(ctx, id)
+	party, data, h, err := s.resume(r, ceremonyProof, id)
 	if err != nil {
 		return Identity{}, err
 	}

@@ -30,8 +30,6 @@ type EmailChanges interface {
 	TakeEmailChange(ctx context.Context, user store.UserID, token string, now time.Time) (string, error)
 	// PendingEmail returns the address that waits for its letter; "" = none.
 	PendingEmail(ctx context.Context, user store.UserID, now time.Time) (string, error)
-	// DropEmailChange forgets a wish.
-	DropEmailChange(ctx context.Context, user store.UserID) error
 }
 
 // emailLife is how long a letter that confirms an address is good for.
@@ -47,18 +45,17 @@ func (s *Service) Rename(ctx context.Context, id Identity, name string, addr net
 	case utf8.RuneCountInString(name) > maxName:
 		return FieldErrors{"name": "Use at most 100 characters."}
 	}
-	user, err := s.users.User(ctx, id.User)
-	if err != nil {
-		return fmt.Errorf("find account: %w", err)
-	}
-	if user.Name == name {
+	same := false
+	err := s.users.ChangeUser(ctx, id.User, func(u *store.User) error {
+		same, u.Name = u.Name == name, name
 		return nil
-	}
-	user.Name = name
-	if err := s.users.UpdateUser(ctx, user); err != nil {
+	})
+	if err != nil {
 		return fmt.Errorf("store name: %w", err)
 	}
-	s.record(ctx, id, "name_changed", addr)
+	if !same {
+		s.record(ctx, id, "name_changed", addr)
+	}
 	return nil
 }
 
@@ -93,7 +90,10 @@ func (s *Service) ChangeEmail(ctx context.Context, id Identity, in EmailChange) 
 	}
 	changes, can := s.users.(EmailChanges)
 	if !can || s.mailer == nil || !s.mailer.Configured() {
-		return false, s.setEmail(ctx, id, user, email, in.Address)
+		if s.fixed {
+			return false, FieldErrors{"email": "Addresses stay as they are here: single sign-on goes by them, and no mail is set up to confirm a new one. Ask whoever runs MetaLens."}
+		}
+		return false, s.setEmail(ctx, id, email, in.Address)
 	}
 	// Whether somebody else has the address is not told here: the letter is sent
 	// in any case, and its answer is refused.
@@ -127,11 +127,7 @@ func (s *Service) ConfirmEmail(ctx context.Context, id Identity, token string, a
 	case err != nil:
 		return fmt.Errorf("find the change of address: %w", err)
 	}
-	user, err := s.users.User(ctx, id.User)
-	if err != nil {
-		return fmt.Errorf("find account: %w", err)
-	}
-	return s.setEmail(ctx, id, user, email, addr)
+	return s.setEmail(ctx, id, email, addr)
 }
 
 // PendingEmail returns the address that waits for the answer to its letter; ""
@@ -148,10 +144,12 @@ func (s *Service) PendingEmail(ctx context.Context, id Identity) (string, error)
 	return email, nil
 }
 
-func (s *Service) setEmail(ctx context.Context, id Identity, user store.User, email string, addr netip.Addr) error {
-	old := user.Email
-	user.Email = email
-	err := s.users.UpdateUser(ctx, user)
+func (s *Service) setEmail(ctx context.Context, id Identity, email string, addr netip.Addr) error {
+	old := ""
+	err := s.users.ChangeUser(ctx, id.User, func(u *store.User) error {
+		old, u.Email = u.Email, email
+		return nil
+	})
 	switch {
 	case errs.KindOf(err) == errs.Conflict:
 		return FieldErrors{"email": "Another account has this address."}

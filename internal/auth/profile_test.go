@@ -123,3 +123,25 @@ func TestStolenPasswordsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestAddressesThatCountAreConfirmed refuses to take over the address of somebody
+// whom single sign-on would tie to the account.
+func TestAddressesThatCountAreConfirmed(t *testing.T) {
+	f := setup(t)
+	id := f.owner(t)
+	s, err := auth.New(auth.Config{
+		Users: f.users, Sessions: f.sessions, Factors: f.users, Counters: f.users, MFAOptional: true, Audit: f, AddressesCount: true,
+		Hash: auth.HashParams{MemoryKiB: 64, Time: 1, Threads: 1}, Now: func() time.Time { return f.now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.ChangeEmail(t.Context(), id, auth.EmailChange{Email: "victim@example.com", Current: secret.New(webtest.OwnerPassword), Address: home})
+	var fields auth.FieldErrors
+	if !errors.As(err, &fields) || fields["email"] == "" {
+		t.Errorf("an address without a letter: %v", err)
+	}
+	if user, err := f.users.User(t.Context(), id.User); err != nil || user.Email != "ada@example.com" {
+		t.Errorf("the address is %q, %v", user.Email, err)
+	}
+}

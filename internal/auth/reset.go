@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"strconv"
 
 	"github.com/metalens/metalens/internal/secret"
@@ -22,10 +21,11 @@ func (s *Service) ResetPassword(ctx context.Context, id store.UserID, password s
 	if msg := CheckPassword(password, user.Email, user.Name); msg != "" {
 		return FieldErrors{"password": msg}
 	}
-	if user.PasswordHash, err = s.hasher.hash(ctx, password); err != nil {
+	hash, err := s.hasher.hash(ctx, password)
+	if err != nil {
 		return err
 	}
-	if err := s.users.UpdateUser(ctx, user); err != nil {
+	if err := s.users.ChangeUser(ctx, id, func(u *store.User) error { u.PasswordHash = hash; return nil }); err != nil {
 		return fmt.Errorf("store password: %w", err)
 	}
 	if _, err := s.store.EndSessions(ctx, user.ID, ""); err != nil {
@@ -35,7 +35,7 @@ func (s *Service) ResetPassword(ctx context.Context, id store.UserID, password s
 	if err := s.throttle.counters.ForgetDevices(ctx, user.ID); err != nil {
 		return fmt.Errorf("forget browsers: %w", err)
 	}
-	s.record(ctx, Identity{User: user.ID}, "password_reset", netip.Addr{})
+	s.recordOperator(ctx, user.ID, "password_reset")
 	return nil
 }
 
@@ -53,6 +53,6 @@ func (s *Service) RemoveFactors(ctx context.Context, id store.UserID) (int, erro
 	if err := s.throttle.counters.ForgetDevices(ctx, id); err != nil {
 		return 0, fmt.Errorf("forget browsers: %w", err)
 	}
-	s.record(ctx, Identity{User: id}, "factors_removed", netip.Addr{}, "count", strconv.Itoa(n))
+	s.recordOperator(ctx, id, "factors_removed", "count", strconv.Itoa(n))
 	return n, nil
 }

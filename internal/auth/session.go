@@ -25,9 +25,6 @@ const (
 // cost a database write each.
 const seenStep = 5 * time.Minute
 
-// deviceLife is how long a browser is remembered as one that logged in.
-const deviceLife = 365 * 24 * time.Hour
-
 // SessionStore keeps sessions; it stores hashes of tokens, never tokens.
 type SessionStore interface {
 	scs.CtxStore

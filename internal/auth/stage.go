@@ -215,19 +215,19 @@ func (s *Service) arrived(w http.ResponseWriter, r *http.Request, id Identity, a
 		return fmt.Errorf("remember the browser: %w", err)
 	}
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure follows the deployment: plain HTTP is for loopback
-		Name: s.deviceCookie(), Value: device, Path: "/", MaxAge: int(deviceLife / time.Second),
+		Name: s.deviceCookie(), Value: device, Path: "/", MaxAge: int(store.DeviceLife / time.Second),
 		HttpOnly: true, Secure: s.sessions.Cookie.Secure, SameSite: http.SameSiteLaxMode,
 	})
-	user, err := s.users.User(ctx, id.User)
+	var before time.Time
+	err = s.users.ChangeUser(ctx, id.User, func(u *store.User) error {
+		before, u.LastLoginAt = u.LastLoginAt, now
+		return nil
+	})
 	if err != nil {
-		return fmt.Errorf("find account: %w", err)
-	}
-	if !known && !user.LastLoginAt.IsZero() {
-		detail = append(detail, "device", "new")
-	}
-	user.LastLoginAt = now
-	if err := s.users.UpdateUser(ctx, user); err != nil {
 		return fmt.Errorf("note login: %w", err)
+	}
+	if !known && !before.IsZero() {
+		detail = append(detail, "device", "new")
 	}
 	s.record(ctx, id, "login", addr, detail...)
 	return nil

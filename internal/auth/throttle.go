@@ -154,7 +154,7 @@ func (t *throttle) knows(ctx context.Context, email, device string) (bool, error
 	if device == "" {
 		return false, nil
 	}
-	known, err := t.counters.KnowsDevice(ctx, email, device, t.now().Add(-deviceLife))
+	known, err := t.counters.KnowsDevice(ctx, email, device, t.now().Add(-store.DeviceLife))
 	if err != nil {
 		return false, fmt.Errorf("look for a known browser: %w", err)
 	}

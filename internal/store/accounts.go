@@ -62,9 +62,3 @@ func (tx *SystemTx) PendingEmail(ctx context.Context, user UserID, now time.Time
 	}
 	return string(email), nil
 }
-
-// DropEmailChange forgets a user's wish for another address.
-func (tx *SystemTx) DropEmailChange(ctx context.Context, user UserID) error {
-	_, err := tx.exec(ctx, `DELETE FROM email_changes WHERE user_id = $1`, string(user))
-	return err
-}

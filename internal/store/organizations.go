@@ -145,7 +145,29 @@ func (tx *SystemTx) InsertUser(ctx context.Context, u User) (User, error) {
 	return u, nil
 }
 
-// UpdateUser replaces address, name, password hash and time of last login.
+// ChangeUser changes an account, an operator's too, as it is now: nobody else
+// changes it until the transaction ends. What change answers ends it without a
+// change.
+func (tx *SystemTx) ChangeUser(ctx context.Context, id UserID, change func(*User) error) error {
+	if err := tx.one(ctx, "user", `UPDATE users SET email = email WHERE id = $1`, id); err != nil { // takes the row's lock
+		return err
+	}
+	u, err := scanUser(tx.sql.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users WHERE id = $1`, id))
+	if err != nil {
+		return tx.missing("user", err)
+	}
+	was := u
+	if err := change(&u); err != nil {
+		return err
+	}
+	if u == was {
+		return nil
+	}
+	return tx.UpdateUser(ctx, u)
+}
+
+// UpdateUser replaces address, name, password hash and time of last login. Who
+// read the account in another transaction uses [SystemTx.ChangeUser] instead.
 func (tx *SystemTx) UpdateUser(ctx context.Context, u User) error {
 	return tx.one(ctx, "user", `UPDATE users SET email = $2, name = $3, password_hash = $4, last_login_at = $5 WHERE id = $1`,
 		u.ID, foldEmail(u.Email), u.Name, u.PasswordHash, micros(u.LastLoginAt))

@@ -35,8 +35,8 @@ func (tx *SystemTx) DeletePasswordReset(ctx context.Context, user UserID) (bool,
 	return n > 0, nil
 }
 
-// DeleteExpiredLinks forgets password resets and invitations that nobody can use
-// any more, and says how many.
+// DeleteExpiredLinks forgets password resets, wishes for another address,
+// invitations and browsers that are worth nothing any more, and says how many.
 func (tx *SystemTx) DeleteExpiredLinks(ctx context.Context, now time.Time) (int, error) {
 	resets, err := tx.exec(ctx, `DELETE FROM password_resets WHERE expires_at <= $1`, micros(now))
 	if err != nil {
@@ -47,7 +47,15 @@ func (tx *SystemTx) DeleteExpiredLinks(ctx context.Context, now time.Time) (int,
 	if err != nil {
 		return 0, fmt.Errorf("forget expired links: %w", err)
 	}
-	return int(resets + invitations), nil
+	changes, err := tx.exec(ctx, `DELETE FROM email_changes WHERE expires_at <= $1`, micros(now))
+	if err != nil {
+		return 0, fmt.Errorf("forget expired links: %w", err)
+	}
+	devices, err := tx.exec(ctx, `DELETE FROM known_devices WHERE seen_at < $1`, micros(now.Add(-DeviceLife)))
+	if err != nil {
+		return 0, fmt.Errorf("forget old devices: %w", err)
+	}
+	return int(resets + invitations + changes + devices), nil
 }
 
 // invitationShown is how long an expired invitation stays in the list.

@@ -106,6 +106,9 @@ func (tx *SystemTx) PruneThrottles(ctx context.Context, now time.Time) (int, err
 	return int(n + more), nil
 }
 
+// DeviceLife is how long a browser is remembered after its last login.
+const DeviceLife = 365 * 24 * time.Hour
+
 // maxDevices bounds how many browsers an account remembers.
 const maxDevices = 32
 

@@ -293,3 +293,27 @@ func testEmailChange(t *testing.T, open Opener) {
 		return err
 	})
 }
+
+// testExpiredAccounts forgets what of an account nobody can use any more.
+func testExpiredAccounts(t *testing.T, open Opener) {
+	w := NewWorld(t, open)
+	u, now := w.person("ada@example.com"), w.Clock.Now()
+	w.System(func(ctx context.Context, tx *store.SystemTx) error {
+		if err := tx.SetEmailChange(ctx, u.ID, "new@example.com", "token", now.Add(time.Hour)); err != nil {
+			return err
+		}
+		return tx.RememberDevice(ctx, u.ID, u.Email, "browser", now)
+	})
+	for _, c := range []struct {
+		after time.Duration
+		want  int
+	}{{59 * time.Minute, 0}, {time.Hour, 1}, {store.DeviceLife, 0}, {store.DeviceLife + time.Second, 1}} {
+		w.System(func(ctx context.Context, tx *store.SystemTx) error {
+			n, err := tx.DeleteExpiredLinks(ctx, now.Add(c.after))
+			if n != c.want {
+				t.Errorf("after %s, %d were forgotten, want %d", c.after, n, c.want)
+			}
+			return err
+		})
+	}
+}

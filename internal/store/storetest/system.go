@@ -99,6 +99,17 @@ func testUsers(t *testing.T, open Opener) {
 		_, err = tx.UserByEmail(ctx, "nobody@example.com")
 		wantKind(t, err, errs.NotFound, "")
 		wantKind(t, tx.UpdateUser(ctx, store.User{ID: "nobody"}), errs.NotFound, "")
+		if err := tx.ChangeUser(ctx, u.ID, func(u *store.User) error { u.Name += "!"; return nil }); err != nil {
+			return err
+		}
+		refused := errs.New(errs.Conflict, "refused", "No.", "")
+		wantKind(t, tx.ChangeUser(ctx, u.ID, func(u *store.User) error { u.Name = ""; return refused }), errs.Conflict, "refused")
+		wantKind(t, tx.ChangeUser(ctx, "nobody", func(*store.User) error { return nil }), errs.NotFound, "")
+		if again, err = tx.User(ctx, u.ID); err != nil {
+			return err
+		}
+		got.Name = "Ada L.!"
+		wantEqual(t, got, again)
 
 		if err := tx.SetMembership(ctx, store.Membership{OrgID: w.Org, UserID: u.ID, Role: store.RoleViewer}); err != nil {
 			return err

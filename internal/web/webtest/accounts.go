@@ -80,22 +80,23 @@ func (u *Users) find(match func(store.User) bool) (store.User, error) {
 	return store.User{}, missing("account")
 }
 
-// UpdateUser implements auth.Users.
-func (u *Users) UpdateUser(_ context.Context, user store.User) error {
+// ChangeUser implements auth.Users.
+func (u *Users) ChangeUser(_ context.Context, id store.UserID, change func(*store.User) error) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for i := range u.users {
-		if u.users[i].ID != user.ID && u.users[i].Email == user.Email {
-			return errs.New(errs.Conflict, "already_exists", "There is one like this already.", "")
-		}
+	at := slices.IndexFunc(u.users, func(x store.User) bool { return x.ID == id })
+	if at < 0 {
+		return missing("account")
 	}
-	for i := range u.users {
-		if u.users[i].ID == user.ID {
-			u.users[i] = user
-			return nil
-		}
+	user := u.users[at]
+	if err := change(&user); err != nil {
+		return err
 	}
-	return missing("account")
+	if slices.ContainsFunc(u.users, func(x store.User) bool { return x.ID != id && x.Email == user.Email }) {
+		return errs.New(errs.Conflict, "already_exists", "There is one like this already.", "")
+	}
+	u.users[at] = user
+	return nil
 }
 
 // Memberships implements auth.Users.

@@ -280,11 +280,3 @@ func (u *Users) PendingEmail(_ context.Context, user store.UserID, now time.Time
 	}
 	return "", nil
 }
-
-// DropEmailChange implements auth.EmailChanges.
-func (u *Users) DropEmailChange(_ context.Context, user store.UserID) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	delete(u.emails, user)
-	return nil
-}
