@@ -41,6 +41,7 @@ func Run(t *testing.T, open Opener) {
 		{"identities of single sign-on", testSSOIdentities},
 		{"invitations", testInvitations},
 		{"password resets", testPasswordResets},
+		{"expired records of accounts", testExpiredAccounts},
 		{"list of members", testMemberList},
 		{"connections", testConnections},
 		{"credentials", testCredentials},
