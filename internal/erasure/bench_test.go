@@ -294,9 +294,10 @@ func (b *bench) plantConnection() (conn store.ConnectionID, scan store.ScanID) {
 		saveErr := tx.StageSave(ctx, scan, "cards", []byte(b.text()))
 		_, commitErr := tx.CommitSnapshot(ctx, scan, snapshot)
 		_, _, _, applyErr := tx.ApplyFindings(ctx, scan, []finding.Finding{f}, []finding.NotEvaluated{{Check: "X", Reason: b.text()}}, b.clock)
+		chat, aiErr := b.plantAI(ctx, tx, conn)
 		summary := store.ScanSummary{}
 		b.fill(reflect.ValueOf(&summary).Elem(), 0)
-		return errors.Join(progressErr, stageErr, saveErr, commitErr, applyErr,
+		return errors.Join(progressErr, aiErr, stageErr, saveErr, commitErr, applyErr,
 			tx.CommitLineage(ctx, scan, 1, slices.Values([]store.LineagePart{{Kind: "graph", Content: []byte(b.text())}})),
 			tx.SaveParseResults(ctx, conn, "sql", nil, []store.ParseResult{{Hash: tx.ParseHasher()([]byte(b.text())), Body: []byte(b.text())}}),
 			tx.IgnoreFinding(ctx, conn, f.Fingerprint, b.member, b.text(), time.Time{}),
@@ -307,7 +308,7 @@ func (b *bench) plantConnection() (conn store.ConnectionID, scan store.ScanID) {
 			tx.AddOwnReads(ctx, conn, map[string]int64{"1": 1}),
 			tx.RecordLedger(ctx, []store.LedgerRow{
 				{Entry: ledger.Entry{At: b.clock, Purpose: ledger.PurposeMetabase, Host: b.text(), Route: b.text(), Error: b.text()}, ConnectionID: conn, ScanID: scan},
-				{Entry: ledger.Entry{At: b.clock, Purpose: ledger.PurposeModel, Host: b.text(), Payload: &ledger.Payload{Media: "text/plain", Content: []byte(b.text()), Subject: "chat:1", Author: string(b.member)}}, ConnectionID: conn, ScanID: scan},
+				{Entry: ledger.Entry{At: b.clock, Purpose: ledger.PurposeModel, Host: b.text(), Payload: &ledger.Payload{Media: "text/plain", Content: []byte(b.text()), Subject: store.ChatSubject(chat.ID), Author: string(b.member)}}, ConnectionID: conn, ScanID: scan},
 			}),
 			tx.SetScanSummary(ctx, scan, summary),
 			tx.FinishScan(ctx, scan, store.ScanSucceeded, "x", b.text()))
@@ -321,6 +322,44 @@ func (b *bench) plantConnection() (conn store.ConnectionID, scan store.ScanID) {
 		return errors.Join(err, loadErr)
 	})
 	return conn, scan
+}
+
+// plantAI fills what belongs to models: the member's own chat and a shared one of
+// the owner, which it returns.
+func (b *bench) plantAI(ctx context.Context, tx *store.Tx, conn store.ConnectionID) (shared store.Chat, err error) {
+	settings := store.AISettings{}
+	b.fill(reflect.ValueOf(&settings).Elem(), 0)
+	var keyErr error
+	if _, _, err := tx.AIKey(ctx); err != nil { // once: a second one would delete the first
+		_, keyErr = tx.SetAIKey(ctx, secret.New("sk-"+b.marker))
+	}
+	settingsErr := tx.SetAISettings(ctx, settings)
+	call, err := tx.ReserveAICall(ctx, store.AICall{
+		Agent: "chat", Provider: "anthropic", Model: b.text(), Actor: b.member, Connection: conn, Subject: b.text(), SettleBy: b.clock.Add(time.Hour),
+	}, store.AIBudget{})
+	if err := errors.Join(keyErr, settingsErr, err); err != nil {
+		return store.Chat{}, err
+	}
+	output := store.AIOutput{}
+	b.fill(reflect.ValueOf(&output).Elem(), 0)
+	output.Connection, output.Agent = conn, "explainer"
+	call.Outcome, call.Error, call.Exchange = "failed", b.text(), b.text()
+	_, ruleErr := tx.AddSensitivityRule(ctx, store.SensitivityRule{Connection: conn, Pattern: b.text(), Category: b.text(), Note: b.text(), CreatedBy: b.member})
+	err = errors.Join(ruleErr, tx.SettleAICall(ctx, call), tx.PutAIOutput(ctx, output))
+	for _, c := range []struct {
+		user   store.UserID
+		text   func() string
+		shared bool
+	}{{b.member, b.personal, false}, {b.owner, b.text, true}} {
+		made, insertErr := tx.InsertChat(ctx, store.Chat{Connection: conn, User: c.user, Title: c.text(), About: c.text(), Shared: c.shared})
+		if insertErr != nil {
+			return store.Chat{}, insertErr
+		}
+		_, addErr := tx.AddChatMessage(ctx, store.ChatMessage{Chat: made.ID, Role: "user", Content: []byte(`"` + c.text() + `"`)})
+		err = errors.Join(err, addErr, tx.SetChatMap(ctx, made.ID, []byte(`["`+c.text()+`"]`)))
+		shared = made
+	}
+	return shared, err
 }
 
 // raw opens the database as it is, past row-level security.

@@ -21,6 +21,9 @@ func Authored() []Record {
 		{"Decisions about findings, and why", []string{"findings", "finding_events"}, "Findings: ignore, reopen, assign", "Findings: reopen; with the connection", "decisions"},
 		{"Collections that members see", []string{"grants"}, "Settings, Access", "Settings, Access", "grants"},
 		{"Access tokens: names and scopes", []string{"access_tokens"}, "Settings, Access tokens", "Settings, Access tokens", "tokens"},
+		{"Rules about sensitive columns", []string{"sensitivity_rules"}, "Settings, Sensitive columns", "Settings, Sensitive columns; with the connection", "sensitivity_rules"},
+		{"How models are used, without the key", []string{"ai_settings"}, "Settings, AI", "Settings, AI; with the organization", "ai_settings"},
+		{"Chats that are shared", []string{"chats", "chat_messages", "chat_maps"}, "Chat", "Chat: delete; with the membership and the connection", "chats"},
 		{"Settings", []string{"settings"}, "Settings", "Settings; with the organization", "settings"},
 		{"What people did", []string{"audit_log"}, "Audit log (read only: it is a record)", "by its retention; with the organization", "audit"},
 	}
@@ -36,6 +39,7 @@ func OwnRecords() []Record {
 		{"Single sign-on", []string{"sso_identities"}, "Account", "Account", "sign_on"},
 		{"Access tokens: names and scopes", []string{"access_tokens"}, "Settings, Access tokens", "Settings, Access tokens", "tokens"},
 		{"Decisions about findings, and why", []string{"findings", "finding_events"}, "Findings", "Findings: reopen", "decisions"},
+		{"Chats", []string{"chats", "chat_messages", "chat_maps"}, "Chat", "Chat: delete", "chats"},
 		{"What you did", []string{"audit_log"}, "Audit log", "by its retention", "audit"},
 	}
 }
@@ -49,6 +53,8 @@ func Derived() map[string]string {
 	return map[string]string{
 		"scans": scanned, "asset_versions": scanned, "usage_records": scanned, "stages": scanned, "stage_stamps": scanned, "own_reads": technical,
 		"connection_facts": derived, "search_docs": derived, "search_words": derived, "lineage_parts": derived, "parse_results": derived,
+		"ai_spend": "counts per month; shown under Settings, AI", "ai_calls": "a record of each call of a model; shown under Settings, AI",
+		"ai_outputs":    "what a model said about what a scan read; shown beside it",
 		"egress_ledger": "what MetaLens sent; exported from the egress page", "egress_payloads": "what MetaLens sent, byte for byte; read on the egress page",
 		"system_ledger": "what MetaLens sent for the installation", "system_payloads": "what MetaLens sent for the installation",
 		"chain_heads": chain, "chain_links": chain, "chain_checkpoints": chain, "stream_cursors": technical, "signing_keys": technical,

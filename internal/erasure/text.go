@@ -19,6 +19,8 @@ var words = map[string]string{
 	"lineage_parts": "parts of lineage", "parse_results": "results of parsing", "grants": "grants", "invitations": "invitations", "access_tokens": "access tokens",
 	"river_job": "jobs", "factors": "second factors", "recovery_codes": "recovery codes", "known_devices": "known browsers", "email_changes": "changes of address",
 	"password_resets": "password links", "sso_identities": "identities of single sign-on", "retention_reports": "retention reports",
+	"ai_settings": "AI settings and keys of providers", "ai_spend": "months of AI spend", "ai_calls": "calls of models", "ai_outputs": "outputs of models",
+	"chats": "chats", "chat_messages": "messages of chats", "chat_maps": "placeholders of chats", "sensitivity_rules": "rules about sensitive columns",
 	"chain_heads": "heads of hash chains", "chain_links": "links of hash chains", "chain_checkpoints": "signed checkpoints", "stream_cursors": "stream positions",
 }
 
@@ -49,6 +51,10 @@ func subject(k store.DeletionKind) string {
 		return "an organization with everything in it"
 	case store.DeletedAccount:
 		return "an account"
+	case store.DeletedChat:
+		return "a chat"
+	case store.DeletedModelKey:
+		return "a key of a model provider"
 	default:
 		return "a connection"
 	}

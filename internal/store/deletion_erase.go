@@ -201,6 +201,11 @@ func (e *eraser) ids(ctx context.Context, query string, args ...any) ([]string, 
 	if err := e.asSystem(ctx); err != nil {
 		return nil, err
 	}
+	return e.column(ctx, query, args...)
+}
+
+// column reads a column of texts as the role that the transaction has.
+func (e *eraser) column(ctx context.Context, query string, args ...any) ([]string, error) {
 	var list []string
 	err := e.rows(ctx, query, args, func(r *sql.Rows) error {
 		var id string
@@ -389,6 +394,14 @@ func (e *eraser) account(ctx context.Context, user UserID, orgs []OrgID, counts 
 			return err
 		}
 	}
+	for _, org := range orgs {
+		if err := e.as(ctx, postgres.AppRole, org); err != nil {
+			return err
+		}
+		if err := e.dropChatPayloads(ctx, org, `user_id = $2`, string(user)); err != nil {
+			return err
+		}
+	}
 	for _, t := range e.tables {
 		err := each(t, func(org OrgID) error { return e.forgetUser(ctx, t, org, user) })
 		if err != nil {
@@ -481,6 +494,12 @@ func (e *eraser) replayConnection(ctx context.Context, org OrgID, t tombstone, c
 			continue
 		}
 		if err := e.as(ctx, postgres.AppRole, org); err != nil {
+			return err
+		}
+		if err := e.dropChatPayloads(ctx, org, `connection_id = $2`, id); err != nil {
+			return err
+		}
+		if _, err := e.exec(ctx, `DELETE FROM egress_payloads WHERE org_id = $1 AND subject = $2`, string(org), ConnectionSubject(ConnectionID(id))); err != nil {
 			return err
 		}
 		gone, err := e.exec(ctx, `DELETE FROM connections WHERE org_id = $1 AND id = $2`, string(org), id)

@@ -144,8 +144,9 @@ func (s *Store) Housekeep(ctx context.Context) error {
 	return s.Compact(ctx)
 }
 
-// clearTables hold texts that are not sealed: names and addresses.
-var clearTables = []string{"organizations", "users"}
+// clearTables hold texts that are not sealed: names and addresses, and names of
+// models, which can be an organization's own.
+var clearTables = []string{"organizations", "users", "ai_calls", "ai_spend"}
 
 // owned lists the tables that the login may vacuum.
 func (s *Store) owned(ctx context.Context) (tables []string, err error) {
@@ -269,10 +270,12 @@ var idColumns = map[DeletionKind][]string{
 	DeletedOrganization: {"org_id"},
 	DeletedAccount:      append([]string{"user_id"}, personColumns...),
 	DeletedConnection:   {"connection_id"},
+	DeletedChat:         {"chat_id"},
+	DeletedModelKey:     {"key_id"},
 }
 
 // ownTables are those whose primary key is the id itself.
-var ownTables = map[DeletionKind]string{DeletedOrganization: "organizations", DeletedAccount: "users", DeletedConnection: "connections"}
+var ownTables = map[DeletionKind]string{DeletedOrganization: "organizations", DeletedAccount: "users", DeletedConnection: "connections", DeletedChat: "chats"}
 
 // outliving are tables whose rows stay after what they name is gone, by design
 // and for their own time: the record of what left, and who did what.

@@ -30,6 +30,8 @@ const (
 	DeletedOrganization DeletionKind = "organization"
 	DeletedAccount      DeletionKind = "account"
 	DeletedConnection   DeletionKind = "connection"
+	DeletedChat         DeletionKind = "chat"
+	DeletedModelKey     DeletionKind = "model_key" // an organization's key of a model provider
 )
 
 // tombstone says that something was deleted without saying what: a hash of its
@@ -196,6 +198,8 @@ type Replay struct {
 	Organizations int
 	Accounts      int
 	Connections   int
+	Chats         int
+	ModelKeys     int
 	Keys          int // erasure keys that were still there
 }
 
@@ -250,7 +254,7 @@ func (s *Store) ReplayTombstones(ctx context.Context) (Replay, error) {
 		return done, nil
 	}
 	s.log.WarnContext(ctx, "the database was older than the record of deletions: deleted again",
-		"organizations", done.Organizations, "accounts", done.Accounts, "connections", done.Connections, "keys", done.Keys)
+		"organizations", done.Organizations, "accounts", done.Accounts, "connections", done.Connections, "chats", done.Chats, "model_keys", done.ModelKeys, "keys", done.Keys)
 	return done, s.Scrub(ctx)
 }
 
@@ -289,6 +293,18 @@ func (s *Store) replay(ctx context.Context, t tombstone, done *Replay) error {
 		case DeletedConnection:
 			for _, org := range orgs {
 				if err := e.replayConnection(ctx, org, t, counts, &done.Connections); err != nil {
+					return err
+				}
+			}
+		case DeletedChat:
+			for _, org := range orgs {
+				if err := e.replayChat(ctx, org, t, counts, &done.Chats); err != nil {
+					return err
+				}
+			}
+		case DeletedModelKey:
+			for _, org := range orgs {
+				if err := e.replayModelKey(ctx, org, t, counts, &done.ModelKeys); err != nil {
 					return err
 				}
 			}

@@ -85,7 +85,7 @@ func (s *Store) wipeSQLite(ctx context.Context) (done bool, err error) {
 
 // keyTables are small, and written anew when a key goes: a plain vacuum leaves
 // the bytes in the page.
-var keyTables = []string{"connection_keys", "organizations"}
+var keyTables = []string{"connection_keys", "organizations", "ai_settings"}
 
 // wipePostgres writes the tables of keys anew where the login, or the one for
 // migrations, owns them. Where it may not, autovacuum comes in time.
@@ -104,7 +104,7 @@ func (s *Store) wipePostgres(ctx context.Context) (done bool, err error) {
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	var owner bool
 	if err := conn.QueryRowContext(ctx, `SELECT coalesce(bool_and(pg_has_role(session_user, relowner, 'USAGE')), false) FROM pg_class
-		WHERE oid IN ('connection_keys'::regclass, 'organizations'::regclass)`).Scan(&owner); err != nil {
+		WHERE oid IN ('connection_keys'::regclass, 'organizations'::regclass, 'ai_settings'::regclass)`).Scan(&owner); err != nil {
 		return false, s.translate(err)
 	}
 	if !owner {

@@ -98,16 +98,18 @@ type Footprint struct {
 	Assets       int   // of the newest scans
 	Versions     int   // of assets, over all scans
 	Findings     int   // open
-	Bytes        int64 // of asset bodies, lineage and usage records
+	Bytes        int64 // of asset bodies, lineage and usage records, outputs of models and chats
 	LastScanAt   int64 // microseconds since 1970; 0 = none
 	LedgerRows   int
 	FailedScans7 int // failed within the last seven days
+	Chats        int
+	AICalls      int // of the last 30 days
 }
 
 // Footprint counts what the organization has.
 func (tx *Tx) Footprint(ctx context.Context) (Footprint, error) {
 	var f Footprint
-	week := micros(tx.store.now().AddDate(0, 0, -7))
+	week, month30 := micros(tx.store.now().AddDate(0, 0, -7)), micros(tx.store.now().AddDate(0, 0, -30))
 	for _, q := range []struct {
 		query string
 		args  []any
@@ -119,12 +121,14 @@ func (tx *Tx) Footprint(ctx context.Context) (Footprint, error) {
 		{`SELECT count(*), COALESCE(sum(CASE WHEN to_seq IS NULL THEN 1 ELSE 0 END), 0), COALESCE(sum(length(body)), 0) FROM asset_versions WHERE org_id = $1`, []any{tx.org}, []any{&f.Versions, &f.Assets, &f.Bytes}},
 		{`SELECT count(*) FROM findings WHERE org_id = $1 AND state = 'open'`, []any{tx.org}, []any{&f.Findings}},
 		{`SELECT count(*) FROM egress_ledger WHERE org_id = $1`, []any{tx.org}, []any{&f.LedgerRows}},
+		{`SELECT count(*) FROM chats WHERE org_id = $1`, []any{tx.org}, []any{&f.Chats}},
+		{`SELECT count(*) FROM ai_calls WHERE org_id = $1 AND at >= $2`, []any{tx.org, month30}, []any{&f.AICalls}},
 	} {
 		if err := tx.scanOne(ctx, "footprint", q.query, q.args, q.to...); err != nil {
 			return Footprint{}, err
 		}
 	}
-	for _, table := range []string{"lineage_parts", "usage_records"} {
+	for _, table := range []string{"lineage_parts", "usage_records", "ai_outputs", "chat_messages"} {
 		var n int64
 		if err := tx.scanOne(ctx, "footprint", `SELECT COALESCE(sum(length(body)), 0) FROM `+table+` WHERE org_id = $1`, []any{tx.org}, &n); err != nil {
 			return Footprint{}, err

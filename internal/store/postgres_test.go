@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -29,6 +30,7 @@ var tenantTables = []string{
 	"settings", "connections", "scans", "stages", "stage_stamps", "asset_versions", "usage_records", "connection_facts", "own_reads",
 	"findings", "finding_events", "search_docs", "search_words", "egress_ledger", "audit_log", "lineage_parts", "parse_results",
 	"grants", "retention_reports", "connection_keys", "egress_payloads", "chain_heads", "chain_links", "chain_checkpoints",
+	"ai_settings", "ai_spend", "ai_calls", "ai_outputs", "chats", "chat_messages", "chat_maps", "sensitivity_rules",
 }
 
 // filled puts a row of the organization into every tenant table.
@@ -66,10 +68,26 @@ func filled(t *testing.T, w *storetest.World) (fingerprint string, scan store.Sc
 			tx.RecordLedger(ctx, []store.LedgerRow{{Count: 1, Entry: ledger.Entry{Payload: &ledger.Payload{Content: []byte("x")}}}}),
 			tx.Audit(ctx, store.AuditRow{Action: "x"}),
 			tx.AddRetentionReport(ctx, store.RetentionReport{Cause: "daily"}),
+			filledAI(ctx, tx, w, member.ID),
 			tx.FinishScan(ctx, s.ID, store.ScanSucceeded, "", ""))
 	})
 	w.Checkpoint()
 	return f.Fingerprint, scan
+}
+
+// filledAI puts a row into every table of what belongs to models.
+func filledAI(ctx context.Context, tx *store.Tx, w *storetest.World, member store.UserID) error {
+	_, keyErr := tx.SetAIKey(ctx, secret.New("sk-0123456789abcdef"))
+	call, err := tx.ReserveAICall(ctx, store.AICall{Agent: "chat", Provider: "anthropic", Model: "m", SettleBy: w.Clock.Now().Add(time.Hour)}, store.AIBudget{})
+	chat, chatErr := tx.InsertChat(ctx, store.Chat{Connection: w.Conn, User: member, Title: "t"})
+	if err := errors.Join(keyErr, err, chatErr); err != nil {
+		return err
+	}
+	_, messageErr := tx.AddChatMessage(ctx, store.ChatMessage{Chat: chat.ID, Role: "user", Content: []byte(`"x"`)})
+	_, ruleErr := tx.AddSensitivityRule(ctx, store.SensitivityRule{Connection: w.Conn, Pattern: "*.email"})
+	call.Outcome = "ok"
+	return errors.Join(messageErr, ruleErr, tx.SettleAICall(ctx, call), tx.SetChatMap(ctx, chat.ID, []byte(`[]`)),
+		tx.PutAIOutput(ctx, store.AIOutput{Connection: w.Conn, Agent: "explainer", Subject: "question:1", Output: []byte(`{}`)}))
 }
 
 func raw(t *testing.T, address string) *sql.DB {
@@ -235,6 +253,8 @@ func TestRowLevelSecurity(t *testing.T) {
 			`SELECT body FROM connections`, `SELECT credential FROM connections`, `SELECT summary FROM scans`, `SELECT body FROM asset_versions`,
 			`SELECT body FROM findings`, `SELECT body FROM settings`, `SELECT body FROM search_docs`, `SELECT body FROM egress_ledger`,
 			`SELECT body FROM lineage_parts`, `SELECT body FROM parse_results`, `SELECT body FROM egress_payloads`,
+			`SELECT credential FROM ai_settings`, `SELECT body FROM ai_calls`, `SELECT body FROM ai_outputs`, `SELECT body FROM chats`, `SELECT body FROM chat_messages`,
+			`SELECT body FROM chat_maps`, `SELECT body FROM sensitivity_rules`, `UPDATE ai_spend SET calls = 0`,
 		} {
 			err := w.Store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
 				_, err := tx.SQL().ExecContext(ctx, query)
@@ -290,6 +310,17 @@ func foreignIDs(t *testing.T, s *store.Store, a store.OrgID, connB store.Connect
 		},
 		"CommitLineage": func(ctx context.Context, tx *store.Tx) error {
 			return tx.CommitLineage(ctx, scanB, 1, slices.Values([]store.LineagePart{{Kind: "graph", Content: []byte("y")}}))
+		},
+		"PutAIOutput": func(ctx context.Context, tx *store.Tx) error {
+			return tx.PutAIOutput(ctx, store.AIOutput{Connection: connB, Agent: "a", Subject: "s"})
+		},
+		"AddSensitivityRule": func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.AddSensitivityRule(ctx, store.SensitivityRule{Connection: connB, Pattern: "x"})
+			return err
+		},
+		"InsertChat": func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.InsertChat(ctx, store.Chat{Connection: connB})
+			return err
 		},
 		"SaveParseResults": func(ctx context.Context, tx *store.Tx) error {
 			return tx.SaveParseResults(ctx, connB, "sql", nil, []store.ParseResult{{Body: []byte("y")}})

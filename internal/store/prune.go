@@ -187,7 +187,10 @@ func (tx *Tx) Prune(ctx context.Context, r Retention, now time.Time) (PruneRepor
 		}
 		report.Findings = int(n)
 	}
-	return report, tx.pruneLogs(ctx, r, now, &report)
+	if err := tx.pruneLogs(ctx, r, now, &report); err != nil {
+		return report, err
+	}
+	return report, tx.pruneAI(ctx, r, now, &report)
 }
 
 func (tx *Tx) pruneScans(ctx context.Context, before int64, report *PruneReport) error {
@@ -246,6 +249,7 @@ func (tx *Tx) pruneTexts(ctx context.Context, conn ConnectionID, before int64) e
 		`DELETE FROM asset_versions WHERE org_id = $1 AND connection_id = $2`,
 		`DELETE FROM lineage_parts WHERE org_id = $1 AND connection_id = $2`,
 		`DELETE FROM parse_results WHERE org_id = $1 AND connection_id = $2`,
+		`DELETE FROM ai_outputs WHERE org_id = $1 AND connection_id = $2`,
 		`DELETE FROM findings WHERE org_id = $1 AND connection_id = $2 AND state <> 'ignored' AND assignee = ''`,
 	} {
 		if _, err := tx.exec(ctx, query, tx.org, conn); err != nil {

@@ -117,6 +117,7 @@ func (r PruneReport) Counts() map[string]int {
 	counts := map[string]int{}
 	for name, n := range map[string]int{
 		"scans": r.Scans, "asset_versions": r.AssetVersions, "audit_rows": r.AuditRows, "ledger_rows": r.LedgerRows, "payloads": r.Payloads, "findings": r.Findings,
+		"ai_calls": r.AICalls, "ai_outputs": r.AIOutputs,
 	} {
 		if n > 0 {
 			counts[name] = n

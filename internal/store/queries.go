@@ -196,4 +196,6 @@ type PruneReport struct {
 	LedgerRows    int
 	Payloads      int
 	Findings      int
+	AICalls       int
+	AIOutputs     int
 }

@@ -32,7 +32,7 @@ func (w *World) Append(n int) {
 				{Entry: ledger.Entry{At: w.Clock.Now(), Purpose: ledger.PurposeMetabase, Method: "GET", Host: "m:443", Route: "/api/card", Status: 200}, Count: i + 1},
 				{Entry: ledger.Entry{
 					At: w.Clock.Now(), Purpose: ledger.PurposeModel, Method: "POST", Host: "p:443", Exchange: fmt.Sprint(i), Phase: ledger.PhaseIntent,
-					Payload: &ledger.Payload{Media: "application/http", Content: fmt.Appendf(nil, "payload %d", i), Author: "u1", Subject: "chat:1"},
+					Payload: &ledger.Payload{Media: "application/http", Content: fmt.Appendf(nil, "payload %d", i), Author: "u1", Subject: "thing:1"},
 				}},
 			})
 		})
@@ -266,11 +266,11 @@ func testPayloads(t *testing.T, open Opener) {
 		}
 		wantEqual(t, newest, row)
 		p, err := tx.Payload(ctx, newest.ID)
-		wantEqual(t, ledger.Payload{Media: "application/http", Content: []byte("payload 4"), Author: "u1", Subject: "chat:1"}, p)
+		wantEqual(t, ledger.Payload{Media: "application/http", Content: []byte("payload 4"), Author: "u1", Subject: "thing:1"}, p)
 		return err
 	})
 	w.In(func(ctx context.Context, tx *store.Tx) error {
-		n, err := tx.DeletePayloads(ctx, "chat:1")
+		n, err := tx.DeletePayloads(ctx, "thing:1")
 		wantEqual(t, 5, n)
 		return err
 	})

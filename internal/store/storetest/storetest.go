@@ -84,6 +84,13 @@ func Run(t *testing.T, open Opener) {
 		{"operators", testOperators},
 		{"system settings", testSystemSettings},
 		{"footprint", testFootprint},
+		{"AI settings", testAISettings},
+		{"AI budget", testAIBudget},
+		{"AI calls of processes that ended", testAILost},
+		{"AI outputs", testAIOutputs},
+		{"AI retention", testAIRetention},
+		{"chats", testChats},
+		{"sensitivity rules", testSensitivityRules},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })
