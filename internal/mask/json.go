@@ -1,14 +1,24 @@
 package mask
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 )
 
 // MarshalJSON writes the text as a JSON string.
-func (t Text) MarshalJSON() ([]byte, error) { return json.Marshal(t.s) }
+func (t Text) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(t.s); err != nil {
+		return nil, fmt.Errorf("write masked text: %w", err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
 
 // JSON writes a value whose every text is a [Text]: structs, slices and pointers
 // of texts, numbers, truth values and times. Anything else in it, a plain string
@@ -17,11 +27,14 @@ func JSON(v any) (Text, error) {
 	if err := onlyTexts(reflect.TypeOf(v), map[reflect.Type]bool{}); err != nil {
 		return Text{}, err
 	}
-	data, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // placeholders have angle brackets
+	if err := e.Encode(v); err != nil {
 		return Text{}, fmt.Errorf("write masked JSON: %w", err)
 	}
-	return Text{string(data)}, nil
+	// No text can close an element that the JSON is put into.
+	return Text{strings.ReplaceAll(strings.TrimSuffix(b.String(), "\n"), "</", `<\/`)}, nil
 }
 
 // onlyTexts checks a type and all it is made of.

@@ -16,8 +16,8 @@ func TestJSONTakesMaskedTextsOnly(t *testing.T) {
 		Note  mask.Text `json:"note,omitzero"`
 		Count int       `json:"count"`
 	}
-	got, err := mask.JSON(fits{inner: inner{mask.Constant(`a "quoted" name`)}, List: []*inner{{mask.Constant("b")}}, Count: 3})
-	if want := `{"name":"a \"quoted\" name","list":[{"name":"b"}],"count":3}`; err != nil || got.String() != want {
+	got, err := mask.JSON(fits{inner: inner{mask.Constant(`a "quoted" name`)}, List: []*inner{{mask.Constant("<b></data>")}}, Count: 3})
+	if want := `{"name":"a \"quoted\" name","list":[{"name":"<b><\/data>"}],"count":3}`; err != nil || got.String() != want {
 		t.Errorf("got %s, %v; want %s", got, err, want)
 	}
 	for name, v := range map[string]any{
