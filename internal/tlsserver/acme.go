@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -44,57 +45,161 @@ const alpnChallenge = acme.ALPNProto
 
 // authority gets certificates from an ACME authority.
 type authority struct {
-	hosts   []string
-	manager *autocert.Manager
+	hosts []string
+	now   func() time.Time
+	fresh func() *autocert.Manager
 
-	mu      sync.Mutex
-	leaf    *x509.Certificate // shown last for the first host
-	problem string
-	delay   time.Duration // between attempts, while they fail
-	next    time.Time     // when to try again
+	mu     sync.Mutex
+	by     map[string]*order
+	http01 bool              // HTTP-01 is tried, too: something listens for it
+	leaf   *x509.Certificate // shown last for the first host
 }
 
-func newAuthority(cfg ACME) (*authority, error) {
+// order is how it stands with the certificate of one host. Each host has a
+// manager of its own: autocert remembers a failed order for a minute, so that a
+// retry needs a new one, and the certificates of other hosts are left alone.
+// Answers to challenges are found by every manager, in the cache that they share.
+type order struct {
+	manager *autocert.Manager
+	had     bool          // there was a certificate: the manager renews it by itself
+	problem string        // why the last attempt failed; empty: it did not
+	delay   time.Duration // until the next attempt, while they fail
+	next    time.Time     // when to try again; zero: no attempt has failed
+}
+
+func newAuthority(cfg ACME, now func() time.Time) (*authority, error) {
 	switch {
 	case len(cfg.Hosts) == 0 || cfg.Cache == nil || cfg.Client == nil:
 		return nil, errs.New(errs.Internal, "acme_incomplete", "ACME needs host names, a cache and a client.", "")
 	case !cfg.AcceptTerms:
 		return nil, errs.New(errs.Invalid, "acme_terms", "An ACME authority gives no certificate before you agree to its terms.", "Read them and set acme.accept_terms to yes.")
 	}
-	a := &authority{hosts: slices.Clone(cfg.Hosts)}
-	a.manager = &autocert.Manager{
-		Prompt:     func(string) bool { return cfg.AcceptTerms },
-		Cache:      cfg.Cache,
-		HostPolicy: autocert.HostWhitelist(a.hosts...),
-		Email:      cfg.Email,
-		Client:     &acme.Client{DirectoryURL: cfg.Directory, HTTPClient: cfg.Client, UserAgent: "metalens"},
-	}
+	var binding *acme.ExternalAccountBinding
 	if cfg.KeyID != "" {
 		key, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(cfg.Key.Expose(), "="))
 		if err != nil {
 			return nil, errs.Wrap(err, errs.Invalid, "acme_binding", "The key of the external account binding is not base64url.", "Paste acme.eab_key as the authority shows it.")
 		}
-		a.manager.ExternalAccountBinding = &acme.ExternalAccountBinding{KID: cfg.KeyID, Key: key}
+		binding = &acme.ExternalAccountBinding{KID: cfg.KeyID, Key: key}
+	}
+	a := &authority{hosts: slices.Clone(cfg.Hosts), now: now, by: map[string]*order{}}
+	a.fresh = func() *autocert.Manager {
+		return &autocert.Manager{
+			Prompt:                 func(string) bool { return cfg.AcceptTerms },
+			Cache:                  cfg.Cache,
+			HostPolicy:             autocert.HostWhitelist(a.hosts...),
+			Email:                  cfg.Email,
+			Client:                 &acme.Client{DirectoryURL: cfg.Directory, HTTPClient: cfg.Client, UserAgent: "metalens"},
+			ExternalAccountBinding: binding,
+		}
+	}
+	for _, host := range a.hosts {
+		a.by[host] = &order{manager: a.fresh()}
 	}
 	return a, nil
 }
 
+// challenges answers HTTP-01 challenges of every host.
+func (a *authority) challenges(otherwise http.Handler) http.Handler {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.http01 = true
+	for _, o := range a.by {
+		o.manager.HTTPHandler(nil) // lets it try HTTP-01 beside TLS-ALPN-01
+	}
+	return a.fresh().HTTPHandler(otherwise) // finds answers in the cache
+}
+
+// errWaiting says that the authority is not asked yet: it refused a moment ago.
+var errWaiting = errors.New("tlsserver: no certificate yet, waiting before the authority is asked again")
+
 // certificate answers a handshake. A caller that names no host gets the first
-// one's certificate, so that probes by address work.
+// one's certificate, so that probes by address work. While attempts fail,
+// visitors do not cause new ones.
 func (a *authority) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if hello.ServerName == "" {
 		named := *hello
 		named.ServerName = a.hosts[0]
 		hello = &named
 	}
-	cert, err := a.manager.GetCertificate(hello)
-	if err == nil && hello.ServerName == a.hosts[0] && !slices.Equal(hello.SupportedProtos, []string{alpnChallenge}) {
-		a.note(cert)
+	host := strings.ToLower(strings.TrimSuffix(hello.ServerName, "."))
+	if slices.Equal(hello.SupportedProtos, []string{alpnChallenge}) {
+		return a.manager(host).GetCertificate(hello)
 	}
+	m, err := a.turn(host)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := m.GetCertificate(hello)
+	a.note(host, cert, err)
 	return cert, err
 }
 
-func (a *authority) note(cert *tls.Certificate) {
+// manager returns the manager of a host; of the first one for strangers, which it
+// refuses.
+func (a *authority) manager(host string) *autocert.Manager {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if o := a.by[host]; o != nil {
+		return o.manager
+	}
+	return a.by[a.hosts[0]].manager
+}
+
+// turn returns the manager of a host when the authority may be asked: a new one
+// where the last attempt failed.
+func (a *authority) turn(host string) (*autocert.Manager, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	o := a.by[host]
+	switch {
+	case o == nil:
+		return a.by[a.hosts[0]].manager, nil // refuses it
+	case o.next.IsZero():
+		return o.manager, nil
+	case a.now().Before(o.next):
+		return nil, errWaiting
+	}
+	// Whoever comes while the attempt runs waits for its end with it.
+	o.manager, o.next = a.fresh(), time.Time{}
+	if a.http01 {
+		o.manager.HTTPHandler(nil)
+	}
+	return o.manager, nil
+}
+
+// Attempts at a certificate are this far apart at first, and three times as far
+// after each failure: the first failure is often a name that does not lead here
+// yet, and authorities lock out who asks too often. (Let's Encrypt allows five
+// failed validations of a name in an hour: these make five in seven minutes and
+// the sixth after twenty.)
+const (
+	firstRetry  = 10 * time.Second
+	retryFactor = 3
+	lastRetry   = 6 * time.Hour
+)
+
+// note remembers how an attempt ended.
+func (a *authority) note(host string, cert *tls.Certificate, failure error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	o := a.by[host]
+	if o == nil {
+		return
+	}
+	if failure != nil {
+		if o.had || !o.next.IsZero() { // renewed by its manager; or noted by another that waited with us
+			return
+		}
+		o.problem = publicReason(failure)
+		o.delay = min(max(retryFactor*o.delay, firstRetry), lastRetry)
+		o.next = a.now().Add(o.delay)
+		return
+	}
+	*o = order{manager: o.manager, had: true}
+	if host != a.hosts[0] {
+		return
+	}
 	leaf := cert.Leaf
 	if leaf == nil {
 		var err error
@@ -102,28 +207,13 @@ func (a *authority) note(cert *tls.Certificate) {
 			return
 		}
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.leaf, a.problem = leaf, ""
+	a.leaf = leaf
 }
 
-// Attempts at a certificate are this far apart at first, and twice as far after
-// each failure: authorities lock out who asks too often.
-const (
-	firstRetry = time.Minute
-	lastRetry  = 6 * time.Hour
-)
-
-// keep gets certificates that are missing or have expired, so that the first
-// visitor does not wait for them, and notes why it could not. It is called again
-// and again; a certificate that is good costs nothing.
-func (a *authority) keep(ctx context.Context, now time.Time, log *slog.Logger) {
-	a.mu.Lock()
-	wait := now.Before(a.next)
-	a.mu.Unlock()
-	if wait {
-		return
-	}
+// keep gets certificates that are missing, so that the first visitor does not
+// wait for them, and notes why it could not. It is called again and again; a
+// certificate that is good costs nothing.
+func (a *authority) keep(ctx context.Context, log *slog.Logger) {
 	for _, host := range a.hosts {
 		_, err := a.certificate(&tls.ClientHelloInfo{
 			ServerName: host, SupportedVersions: []uint16{tls.VersionTLS13},
@@ -133,19 +223,13 @@ func (a *authority) keep(ctx context.Context, now time.Time, log *slog.Logger) {
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil {
-			log.ErrorContext(ctx, "no certificate from the ACME authority", "host", host, "error", err)
+		if err != nil && !errors.Is(err, errWaiting) {
 			a.mu.Lock()
-			a.problem = publicReason(err)
-			a.delay = min(max(2*a.delay, firstRetry), lastRetry)
-			a.next = now.Add(a.delay)
+			again := a.by[host].delay
 			a.mu.Unlock()
-			return
+			log.ErrorContext(ctx, "no certificate from the ACME authority", "host", host, "again_in", again.String(), "error", err)
 		}
 	}
-	a.mu.Lock()
-	a.delay = 0
-	a.mu.Unlock()
 }
 
 // publicReason is a failure without what the authority wrote.
@@ -159,11 +243,17 @@ func publicReason(err error) string {
 func (a *authority) status() Status {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.leaf == nil {
-		return Status{Mode: "acme", Names: a.hosts, Problem: a.problem}
+	st := Status{Mode: "acme"}
+	if a.leaf != nil {
+		st = describe("acme", a.leaf)
 	}
-	st := describe("acme", a.leaf)
-	st.Names, st.Problem = a.hosts, a.problem
+	st.Names = a.hosts
+	for _, host := range a.hosts {
+		if p := a.by[host].problem; p != "" {
+			st.Problem = p
+			break
+		}
+	}
 	return st
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ type site struct {
 }
 
 // open runs a server under a listener with a sealed cache in dir.
-func open(t *testing.T, pebble pebbletest.Server, l net.Listener, challenges net.Listener, dir string, keyset *keys.Keyset) *site {
+func open(t *testing.T, pebble pebbletest.Server, l net.Listener, challenges net.Listener, dir string, keyset *keys.Keyset, change ...func(*tlsserver.Config)) *site {
 	t.Helper()
 	roots, err := os.ReadFile(pebble.CAFile)
 	if err != nil {
@@ -50,10 +51,14 @@ func open(t *testing.T, pebble pebbletest.Server, l net.Listener, challenges net
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.server, err = tlsserver.New(tlsserver.Config{Poll: 20 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), ACME: &tlsserver.ACME{
+	cfg := tlsserver.Config{Poll: 20 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), ACME: &tlsserver.ACME{
 		Hosts: []string{"metalens.example.com"}, Email: "ops@example.com", Directory: pebble.Directory, AcceptTerms: true,
 		Client: way.Client(30 * time.Second), Cache: cache,
-	}})
+	}}
+	for _, f := range change {
+		f(&cfg)
+	}
+	s.server, err = tlsserver.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,6 +189,93 @@ func TestACME(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestACMERetries lets the first order fail, as when a name does not lead here
+// yet. Visitors cause no further orders; when the pause is over the next one is
+// made, long before the minute for which autocert remembers a failure.
+func TestACMERetries(t *testing.T) {
+	keyset, err := keys.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gate := listen(t) // where the authority looks; nobody answers yet
+	address := gate.Addr().String()
+	if err := gate.Close(); err != nil {
+		t.Fatal(err)
+	}
+	pebble := pebbletest.Start(t, pebbletest.Options{TLSPort: port(gate), HTTPPort: 1})
+	began := time.Now()
+	var ahead atomic.Int64
+	s := open(t, pebble, listen(t), nil, filepath.Join(t.TempDir(), "acme"), keyset, func(c *tlsserver.Config) {
+		c.Now = func() time.Time { return began.Add(time.Duration(ahead.Load())) }
+	})
+	for s.server.Status().Problem == "" && t.Context().Err() == nil {
+		time.Sleep(10 * time.Millisecond)
+	}
+	asked := len(s.ledger.Entries())
+	for range 20 {
+		if _, _, err := s.fetch(t, pebble.Roots); err == nil {
+			t.Fatal("a certificate without a challenge")
+		}
+	}
+	if n := len(s.ledger.Entries()); n != asked {
+		t.Errorf("visitors caused %d exchanges with the authority", n-asked)
+	}
+	ahead.Store(int64(9 * time.Second))
+	time.Sleep(100 * time.Millisecond) // five looks at the clock
+	if n := len(s.ledger.Entries()); n != asked {
+		t.Errorf("%d exchanges before the pause was over", n-asked)
+	}
+
+	gate = listenOn(t, address)
+	door := &http.Server{Handler: http.NotFoundHandler(), TLSConfig: s.server.TLSConfig(), ReadHeaderTimeout: time.Minute}
+	go func() { _ = door.ServeTLS(gate, "", "") }()
+	t.Cleanup(func() { _ = door.Close() })
+	ahead.Store(int64(10 * time.Second))
+	for s.server.Status().NotAfter.IsZero() {
+		if time.Since(began) > 45*time.Second {
+			t.Fatalf("no certificate: %+v", s.server.Status())
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if _, _, err := s.fetch(t, pebble.Roots); err != nil || s.server.Status().Problem != "" {
+		t.Errorf("%v, %+v", err, s.server.Status())
+	}
+}
+
+// TestACMERenews watches a certificate of twelve seconds be replaced while
+// visitors come and go: none of them meets an expired one.
+func TestACMERenews(t *testing.T) {
+	keyset, err := keys.Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := listen(t)
+	pebble := pebbletest.Start(t, pebbletest.Options{TLSPort: port(pages), HTTPPort: 1, Lifetime: 12 * time.Second})
+	dir := filepath.Join(t.TempDir(), "acme")
+	s := open(t, pebble, pages, nil, dir, keyset)
+	state, _, err := s.fetch(t, pebble.Roots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, visits := state.PeerCertificates[0], 1
+	for deadline := time.Now().Add(40 * time.Second); state.PeerCertificates[0].SerialNumber.Cmp(first.SerialNumber) == 0; visits++ {
+		if time.Now().After(deadline) {
+			t.Fatalf("not renewed: %+v", s.server.Status())
+		}
+		time.Sleep(100 * time.Millisecond)
+		if state, _, err = s.fetch(t, pebble.Roots); err != nil {
+			t.Fatalf("after %d visits: %v", visits, err)
+		}
+	}
+	if left := time.Until(first.NotAfter); left <= 0 {
+		t.Errorf("renewed %s after the end of the first", -left)
+	}
+	if st := s.server.Status(); !st.NotAfter.After(first.NotAfter) || st.Problem != "" {
+		t.Errorf("%+v", st)
+	}
+	t.Logf("%d visits, renewed %s before the end", visits, time.Until(first.NotAfter).Round(time.Millisecond))
 }
 
 // TestACMEFails lets the authority find no challenge: people are told, and what

@@ -75,7 +75,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg}
 	if cfg.ACME != nil {
-		a, err := newAuthority(*cfg.ACME)
+		a, err := newAuthority(*cfg.ACME, cfg.Now)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +113,7 @@ func (s *Server) ChallengeHandler(redirect http.Handler) http.Handler {
 	if s.acme == nil {
 		return nil
 	}
-	inner := s.acme.manager.HTTPHandler(redirect)
+	inner := s.acme.challenges(redirect)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Authorities ask port 80; a mapped port shows in the host's name, which
 		// the manager compares whole.
@@ -248,13 +248,13 @@ func (s Status) because() string {
 func (s Status) Expired(now time.Time) bool { return !s.NotAfter.IsZero() && now.After(s.NotAfter) }
 
 // Run keeps the certificate current until ctx ends: it looks at the files, asks
-// ACME once at the start, and writes warnings to the log.
+// ACME for what is missing, and writes warnings to the log.
 func (s *Server) Run(ctx context.Context) {
 	tick := time.NewTicker(s.cfg.Poll)
 	defer tick.Stop()
 	for {
 		if s.acme != nil {
-			s.acme.keep(ctx, s.cfg.Now(), s.cfg.Logger)
+			s.acme.keep(ctx, s.cfg.Logger)
 		}
 		s.look(ctx)
 		select {
