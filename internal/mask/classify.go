@@ -1,7 +1,7 @@
 package mask
 
 import (
-	"github.com/metalens/metalens/internal/errs"
+	"fmt"
 )
 
 // Category says what kind of personal or secret data a column keeps.
@@ -59,20 +59,43 @@ type Rules struct {
 // Classifier decides which columns are sensitive. It may be used by many
 // goroutines at once.
 type Classifier struct {
+	lexicon      *lexicon
+	block, allow []listed
 }
 
 // NewClassifier reads the rules. A pattern or category that is not one is an
 // error of kind errs.Invalid that names it.
 func NewClassifier(rules Rules) (*Classifier, error) {
-	for _, r := range rules.Block {
-		if r.Pattern == "" {
-			return nil, errs.New(errs.Invalid, "rule_pattern", "A rule has no pattern.", "Write column, table.column or schema.table.column; * stands for anything.")
-		}
+	l, err := sharedLexicon()
+	if err != nil {
+		return nil, fmt.Errorf("read the classifier's words: %w", err)
 	}
-	return &Classifier{}, nil
+	c := &Classifier{lexicon: l}
+	if c.block, err = readRules(rules.Block); err != nil {
+		return nil, err
+	}
+	if c.allow, err = readRules(rules.Allow); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
-// Classify decides about one column.
+// Classify decides about one column. A rule of the block list decides first,
+// then one of the allow list, then what the column says of itself.
 func (c *Classifier) Classify(col Column) Verdict {
-	return Verdict{Category: NoCategory, Reason: "nothing in its name speaks for personal data"}
+	path := columnPath(col)
+	if r := matching(c.block, path); r != nil {
+		v := Verdict{Sensitive: true, Score: 1, Category: Category(r.rule.Category), Reason: r.reason("blocked")}
+		if v.Category == "" {
+			v.Category = c.lexicon.judge(col).Category
+		}
+		if v.Category == NoCategory {
+			v.Category = Identity
+		}
+		return v
+	}
+	if r := matching(c.allow, path); r != nil {
+		return Verdict{Category: NoCategory, Reason: r.reason("allowed")}
+	}
+	return c.lexicon.judge(col)
 }

@@ -1,0 +1,396 @@
+package mask
+
+import (
+	"math"
+	"strings"
+)
+
+// How far a word beside the meaning takes a score down.
+const (
+	factorID       = 0.15 // email_id is a key of e-mails
+	factorCount    = 0.15 // email_count
+	factorTime     = 0.12 // email_sent_at
+	factorFlag     = 0.12 // email_verified, has_phone
+	factorMeta     = 0.30 // email_format
+	factorThing    = 0.35 // email_campaign
+	factorUnknown  = 0.60 // email_xyz
+	factorFollowed = 0.40 // phone_country: the later meaning counts
+	factorKept     = 0.85 // disability_type still tells the disability
+	factorType     = 0.15 // a number is no e-mail address
+	factorBool     = 0.12
+	factorBoolKept = 0.75 // is_pregnant tells all
+	factorAgainst  = 0.30 // Metabase's semantic type says something else
+
+	scoreCertain   = 0.95 // Metabase's semantic type says it
+	scoreDescribed = 0.60 // only the description says it
+	scoreMarked    = 0.70 // the description says that it is personal
+
+	qualifiedBelow = 0.20 // meanings below this when nothing is known need their context
+	keyBelow       = 0.85 // meanings from this on are believed of keys too
+)
+
+// about is what a column is about and the word that says so.
+type about struct {
+	topic topic
+	word  string
+	table bool // the table says so
+}
+
+// judgement is a candidate of a verdict.
+type judgement struct {
+	score   float64
+	concept int16
+	word    string
+	about   about
+	but     string // what took it down
+}
+
+// judge decides by what the column says of itself.
+func (l *lexicon) judge(col Column) Verdict {
+	var tokens [maxNameTokens]nameToken
+	var found [2 * maxSegments]nameSegment
+	name, parents := splitName(clip(col.Name))
+	table := l.tableAbout(clip(col.Table))
+	if parents != "" {
+		if a := l.tableAbout(parents); a.topic != topicOpen {
+			table = a
+		}
+	}
+	class := typeClass(col.Type)
+	segments := l.segments(found[:0], tokenize(tokens[:0], name))
+	best := judgement{concept: noConcept}
+	for i := range segments {
+		if segments[i].concept == noConcept {
+			continue
+		}
+		if j := l.weigh(segments, i, table, col.Table, class); j.score > best.score || best.concept == noConcept {
+			best = j
+		}
+	}
+	best = l.bySemanticType(best, col.SemanticType, table, class)
+	best = l.byDescription(best, col.Description, segments, table, class)
+	return l.verdict(best)
+}
+
+// splitName parts a field of a record from the records around it.
+func splitName(name string) (last, parents string) {
+	name = strings.Trim(name, "`\"[] \t\r\n")
+	if at := strings.LastIndexByte(name, '.'); at > 0 && at < len(name)-1 && !strings.Contains(name, " ") {
+		return name[at+1:], name[:at]
+	}
+	return name, ""
+}
+
+// tableAbout says what the rows of a table are about: its last word that says
+// so. Words after it that say nothing are passed; behind an unknown word people
+// become a record of them only.
+func (l *lexicon) tableAbout(table string) about {
+	if table == "" {
+		return about{}
+	}
+	table = strings.TrimRight(table, "`\"] .")
+	if at := strings.LastIndexByte(table, '.'); at >= 0 {
+		table = table[at+1:]
+	}
+	var tokens [maxNameTokens]nameToken
+	var found [2 * maxSegments]nameSegment
+	segments := l.segments(found[:0], tokenize(tokens[:0], table))
+	strange := false
+	for i := len(segments) - 1; i >= 0; i-- {
+		s := segments[i]
+		if roles := s.kinds & kindRoles; roles != 0 {
+			a := about{topic: topicOf(roles), word: s.text, table: true}
+			if strange && a.topic == topicPerson {
+				a.topic = topicRecord
+			}
+			return a
+		}
+		if s.concept != noConcept {
+			if a, ok := l.tableOfConcept(s); ok {
+				return a
+			}
+			continue
+		}
+		if !s.known {
+			strange = true
+		}
+	}
+	return about{}
+}
+
+// tableOfConcept reads tables that are called after what they keep, such as
+// full_names or allergies.
+func (l *lexicon) tableOfConcept(s nameSegment) (about, bool) {
+	switch l.concepts[s.concept].category {
+	case Contact, Location:
+		return about{topic: topicRecord, word: s.text, table: true}, true
+	case FreeText:
+		return about{topic: topicTalk, word: s.text, table: true}, true
+	default:
+		return about{}, false
+	}
+}
+
+// topicOf picks the strongest of several roles.
+func topicOf(roles wordKind) topic {
+	switch {
+	case roles&kindPerson != 0:
+		return topicPerson
+	case roles&kindTalk != 0:
+		return topicTalk
+	case roles&kindRecord != 0:
+		return topicRecord
+	case roles&kindOrg != 0:
+		return topicOrg
+	case roles&kindThing != 0:
+		return topicThing
+	}
+	return topicOpen
+}
+
+// weigh scores the meaning of one segment among the others of its name.
+func (l *lexicon) weigh(segments []nameSegment, i int, table about, tableName string, class byte) judgement {
+	c := &l.concepts[segments[i].concept]
+	j := judgement{concept: segments[i].concept, word: segments[i].text}
+	j.about = l.aboutOf(segments, i, c, table, tableName)
+	j.score = c.scores[j.about.topic]
+	kept := c.category == Health || c.category == Demographic
+	if i > 0 {
+		j.before(segments, i, c, kept)
+	}
+	for k := i + 1; k < len(segments); k++ {
+		j.after(l, segments[k], c, kept)
+	}
+	j.byType(c, class, kept)
+	return j
+}
+
+// aboutOf finds what a meaning is about: the nearest word before it that says
+// so, else the table.
+func (l *lexicon) aboutOf(segments []nameSegment, i int, c *concept, table about, tableName string) about {
+	found := table
+	for k := i - 1; k >= 0; k-- {
+		s := segments[k]
+		if s.kinds&kindOwn != 0 {
+			if table.topic == topicPerson {
+				continue
+			}
+			found = about{topic: topicRecord, word: s.text}
+			break
+		}
+		if roles := s.kinds & kindRoles; roles != 0 && s.kinds&kindNeutral == 0 {
+			found = about{topic: topicOf(roles), word: s.text}
+			break
+		}
+		if s.known && s.concept == noConcept || isAlias(s.text, tableName) {
+			continue
+		}
+		if c.scores[topicOpen] < qualifiedBelow {
+			found = about{topic: topicOpen}
+			break
+		}
+	}
+	for k := i + 1; k < len(segments); k++ {
+		if segments[k].kinds&kindPerson != 0 && found.topic != topicPerson {
+			return about{topic: topicPerson, word: segments[k].text}
+		}
+	}
+	return found
+}
+
+// isAlias says whether a word stands for the table: its name or its letters, as
+// "ipb" does for ipblocks and "rc" for recentchanges.
+func isAlias(word, table string) bool {
+	const longest = 4
+	if len(word) < 2 {
+		return true
+	}
+	if at := strings.LastIndexByte(table, '.'); at >= 0 {
+		table = table[at+1:]
+	}
+	if len(table) > maxNameBytes {
+		return false
+	}
+	if strings.Contains(strings.ToLower(table), word) {
+		return true
+	}
+	if len(word) > longest {
+		return false
+	}
+	i := 0
+	for _, r := range strings.ToLower(table) {
+		if i < len(word) && r == rune(word[i]) {
+			i++
+		} else if i == 0 && r != '_' && r != ' ' {
+			return false // begins otherwise
+		}
+	}
+	return i == len(word)
+}
+
+// before weighs the words before a meaning.
+func (j *judgement) before(segments []nameSegment, i int, c *concept, kept bool) {
+	first := segments[0]
+	switch {
+	case first.concept != noConcept:
+	case first.kinds&kindAsk != 0:
+		if kept {
+			j.lower(factorBoolKept, first.text)
+		} else {
+			j.lower(factorFlag, first.text)
+		}
+	case first.kinds&kindNumber != 0 && c.category != Financial:
+		j.lower(factorCount, first.text)
+	case c.category == GovernmentID:
+	case first.text == "id":
+		j.lower(factorID, first.text)
+	case first.kinds&kindMeta != 0 && romanceHead(first.text):
+		j.lower(factorMeta, first.text)
+	case first.kinds&kindTime != 0 && romanceHead(first.text):
+		j.lower(factorTime, first.text)
+	}
+	if prev := segments[i-1]; i > 1 && prev.concept == noConcept && prev.kinds&(kindNumber|kindCount) != 0 && prev.kinds&(kindNeutral|kindOwn) == 0 && c.category != Financial {
+		j.lower(factorCount, prev.text)
+	}
+}
+
+// romanceHead says whether a word comes before what it is the head of, as in
+// "tipo_documento" and "date_email".
+func romanceHead(word string) bool {
+	switch word {
+	case "tipo", "type", "typ", "statut", "estado", "fecha", "date", "tipe", "modelo", "modele":
+		return true
+	}
+	return false
+}
+
+// after weighs a word behind a meaning.
+func (j *judgement) after(l *lexicon, s nameSegment, c *concept, kept bool) {
+	if kept && (s.concept != noConcept || s.kinds&(kindMeta|kindTime|kindFlag|kindNeutral|kindRoles) != 0) && s.kinds&kindID == 0 {
+		j.lower(factorKept, s.text)
+		return
+	}
+	switch {
+	case s.concept != noConcept && l.concepts[s.concept].category == c.category:
+	case s.concept != noConcept && s.kinds&(kindPerson|kindNeutral|kindOwn) != 0:
+	case s.kinds&kindID != 0 && s.kinds&kindNeutral == 0:
+		j.lower(factorID, s.text)
+	case s.concept != noConcept:
+		j.lower(factorFollowed, s.text)
+	case s.digits, s.kinds&(kindNeutral|kindOwn|kindPerson|kindRecord|kindTalk|kindOrg) != 0 && s.kinds&(kindMeta|kindFlag) == 0:
+	case s.kinds&kindCount != 0:
+		if c.category != Financial {
+			j.lower(factorCount, s.text)
+		}
+	case s.kinds&kindTime != 0:
+		if c.category != Demographic {
+			j.lower(factorTime, s.text)
+		}
+	case s.kinds&kindFlag != 0:
+		j.lower(factorFlag, s.text)
+	case s.kinds&kindMeta != 0:
+		j.lower(factorMeta, s.text)
+	case s.kinds&kindThing != 0:
+		j.lower(factorThing, s.text)
+	case !s.known:
+		j.score *= factorUnknown
+	}
+}
+
+func (j *judgement) byType(c *concept, class byte, kept bool) {
+	switch {
+	case class == typeUnknown:
+	case class == typeBool && kept:
+		j.score *= factorBoolKept
+	case class == typeBool:
+		j.score *= factorBool
+		j.but = "its type is yes or no"
+	case strings.IndexByte(c.never, class) >= 0:
+		j.score *= factorType
+		j.but = "its type is " + typeMeaning(class)
+	}
+}
+
+func (j *judgement) lower(factor float64, word string) {
+	j.score *= factor
+	if factor < factorKept {
+		j.but = "“" + shorten(word) + "” makes it a detail or something else"
+	}
+}
+
+// bySemanticType takes in what Metabase, or an administrator in Metabase, found
+// the column to be.
+func (l *lexicon) bySemanticType(j judgement, declared string, table about, class byte) judgement {
+	if declared == "" {
+		return j
+	}
+	s, ok := l.semantic[fold(clip(declared))]
+	if !ok || s.effect == semanticNothing {
+		return j
+	}
+	switch s.effect {
+	case semanticKey:
+		if j.score < keyBelow {
+			j.score *= factorAgainst
+			j.but = "Metabase takes it for a key"
+		}
+		return j
+	case semanticAgainst:
+		if j.concept != noConcept && l.concepts[j.concept].category != Credential && l.concepts[j.concept].category != GovernmentID {
+			j.score *= factorAgainst
+			j.but = "Metabase has it as " + s.meaning
+		}
+		return j
+	}
+	c := &l.concepts[s.concept]
+	if class != typeUnknown && strings.IndexByte(c.never, class) >= 0 {
+		return j
+	}
+	score := c.scores[table.topic]
+	if s.effect == semanticCertain {
+		score = scoreCertain
+	} else if j.concept != noConcept && j.but != "" {
+		return j // the name says that it is a detail
+	}
+	if score <= j.score {
+		return j
+	}
+	return judgement{score: score, concept: s.concept, word: declared, about: table}
+}
+
+func (l *lexicon) verdict(j judgement) Verdict {
+	if j.concept == noConcept {
+		return Verdict{Category: NoCategory, Reason: "no word of its name, type or description speaks for personal or secret data"}
+	}
+	c := &l.concepts[j.concept]
+	v := Verdict{Score: math.Round(min(max(j.score, 0), 1)*100) / 100, Category: c.category}
+	v.Sensitive = v.Score >= DefaultThreshold
+	var b strings.Builder
+	b.WriteString("“" + shorten(j.word) + "” says " + c.meaning)
+	switch {
+	case j.but != "":
+		b.WriteString(", but " + j.but)
+	case j.about.topic == topicOpen:
+		if !v.Sensitive {
+			b.WriteString(", but nothing ties it to a person")
+		}
+	default:
+		b.WriteString(aboutReason(j.about))
+	}
+	v.Reason = b.String()
+	if v.Score < scoreNothing {
+		v.Category = NoCategory
+	}
+	return v
+}
+
+// scoreNothing is the score below which no category is named.
+const scoreNothing = 0.2
+
+func aboutReason(a about) string {
+	what := [topics]string{topicPerson: "people", topicRecord: "what concerns one person", topicTalk: "what people write", topicOrg: "organisations", topicThing: "things"}[a.topic]
+	if a.table {
+		return ", in a table about " + what + " (“" + shorten(a.word) + "”)"
+	}
+	return ", with “" + shorten(a.word) + "” about " + what
+}
