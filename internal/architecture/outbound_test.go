@@ -133,6 +133,7 @@ func TestModulesThatTalk(t *testing.T) {
 		{"github.com/coreos/go-oidc", "internal/sso", "asks with the client of its context, an outbound one"},
 		{"golang.org/x/oauth2", "internal/sso", "asks with the client of its context, an outbound one"},
 		{"github.com/go-webauthn/webauthn", "internal/auth", "attestations are not looked up: no metadata service is configured"},
+		{"github.com/anthropics/anthropic-sdk-go", "internal/llm/anthropic", "asks with the HTTP client it is given, an outbound one; reads no environment, traces nothing"},
 		{"go.opentelemetry.io", "internal/telemetry", "off by default; exports through outbound"},
 		{"github.com/getsentry/sentry-go", "internal/telemetry", "off by default; sends through outbound"},
 	}

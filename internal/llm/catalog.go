@@ -65,7 +65,7 @@ type Model struct {
 	MaxOutput int64   `json:"max_output,omitempty"` // tokens it can write
 	Tariff    *Tariff `json:"tariff,omitempty"`     // nil = the price is not known
 	Effort    bool    `json:"effort,omitempty"`     // can be told how hard to think
-	Schema    bool    `json:"schema,omitempty"`     // holds itself to a JSON schema
+	NoSchema  bool    `json:"no_schema,omitempty"`  // cannot hold its answer to a JSON schema
 	Checked   string  `json:"checked,omitempty"`    // the day these figures were looked up, 2026-11-22
 	Source    string  `json:"source,omitempty"`     // where
 }
@@ -140,14 +140,14 @@ const (
 func builtIn() []Model {
 	claude := func(name, title string, input, output, read, write Money) Model {
 		return Model{
-			Provider: Anthropic, Name: name, Title: title, Context: claudeLong, MaxOutput: claudeOutput, Effort: true, Schema: true,
+			Provider: Anthropic, Name: name, Title: title, Context: claudeLong, MaxOutput: claudeOutput, Effort: true,
 			Tariff:  &Tariff{Price: Price{Input: input, Output: output, CacheRead: read, CacheWrite: write}},
 			Checked: builtInChecked, Source: anthropicSource,
 		}
 	}
 	gpt := func(name, title string, input, output, read, write Money) Model {
 		return Model{
-			Provider: OpenAI, Name: name, Title: title, Context: gptContext, MaxOutput: claudeOutput, Effort: true, Schema: true,
+			Provider: OpenAI, Name: name, Title: title, Context: gptContext, MaxOutput: claudeOutput, Effort: true,
 			Tariff: &Tariff{
 				Price:    Price{Input: input, Output: output, CacheRead: read, CacheWrite: write},
 				LongFrom: gptLongFrom, Long: Price{Input: 2 * input, Output: output + output/2, CacheRead: 2 * read, CacheWrite: 2 * write},

@@ -179,6 +179,12 @@ func Slow(who, what string, f Fault) error {
 	return errs.Wrap(&f, errs.Limited, CodeSlow, who+" took too long: "+what+".", "Try again, or choose a faster model. The operator can raise the limits of time.")
 }
 
+// TooSlow is an answer that was given its time; asking again would take as long.
+func TooSlow(who, what string, f Fault) error {
+	f.Retry = false
+	return errs.Wrap(&f, errs.Limited, CodeSlow, who+" took too long: "+what+".", "Ask about less at a time, or choose a faster model.")
+}
+
 // Nonsense is an answer outside of the protocol.
 func Nonsense(who, what string, f Fault) error {
 	f.Detail = Plain(f.Detail)

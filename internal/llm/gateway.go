@@ -229,6 +229,10 @@ func (g *Gateway) Do(ctx context.Context, c Call, on func(Event) error) (Answer,
 	if c.Request.MaxTokens, err = g.maxTokens(c.Request, model); err != nil {
 		return Answer{}, err
 	}
+	c.Request.ViaTool = c.Request.Output != nil && model.NoSchema
+	if !model.Effort {
+		c.Request.Effort = ""
+	}
 	most, err := admit(c, s.Budget, model, false)
 	if err != nil {
 		return Answer{}, err
@@ -358,7 +362,7 @@ func (a *attempts) once(ctx context.Context, on func(Event) error) error {
 	if err := a.withinMoney(); err != nil {
 		return err
 	}
-	if err := a.call.Run.admit(a.most); err != nil {
+	if err := a.call.Run.admit(a.most, a.answer.Attempts == 0); err != nil {
 		return err
 	}
 	g, began := a.g, a.g.cfg.Now()

@@ -1,6 +1,8 @@
 package llm
 
 import (
+	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 )
@@ -39,3 +41,21 @@ func isModelName(s string) bool {
 
 // IsModelName reports whether a text can be the name of a model.
 func IsModelName(s string) bool { return isModelName(s) }
+
+// CheckCall refuses a call of a tool that could not even be sent back: one with
+// no usable name, or with arguments that are no JSON object. Whether there is
+// such a tool is for whoever runs it to say.
+func CheckCall(c ToolCall) error {
+	switch {
+	case !isName(c.Name):
+		return errors.New("it has no usable name")
+	case !isObjectText(c.Args.String()):
+		return errors.New("its arguments are no JSON object")
+	}
+	return nil
+}
+
+func isObjectText(s string) bool {
+	var v map[string]json.RawMessage
+	return json.Unmarshal([]byte(s), &v) == nil && v != nil
+}

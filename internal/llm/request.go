@@ -65,6 +65,9 @@ type Request struct {
 	// entry in the [Catalog] or the gateway's limits give.
 	MaxTokens int
 	Effort    Effort
+	// ViaTool asks for Output by way of a tool that has to be called, for models
+	// that cannot hold their answer to a schema. The gateway sets it.
+	ViaTool bool
 	// CacheSystem lets the provider keep the tools and system prompt for some
 	// minutes, which makes the next request that begins alike cheaper.
 	CacheSystem bool

@@ -62,8 +62,9 @@ func (r *Run) Used() (Spent, int) {
 	return r.used, r.calls
 }
 
-// admit counts a call that is about to be made.
-func (r *Run) admit(most Spent) error {
+// admit counts a call that is about to be made; further attempts at it are no
+// further steps.
+func (r *Run) admit(most Spent, first bool) error {
 	if r == nil {
 		return nil
 	}
@@ -74,12 +75,14 @@ func (r *Run) admit(most Spent) error {
 	switch code, ok := limit.Allows(r.used, most); {
 	case r.loop != "":
 		return stop(CodeLoop, "The model asked for the same thing again and again ("+Plain(r.loop)+"), so it was stopped.", "Ask in other words, or about something narrower.")
-	case r.calls >= r.limits.Calls:
+	case first && r.calls >= r.limits.Calls:
 		return stop(CodeLoop, "The model needed more steps than it may take, so it was stopped.", "Ask about something narrower.")
 	case !ok:
 		return stop(code, "This would use more than one answer may use, so it was stopped.", "Ask about something narrower.")
 	}
-	r.calls++
+	if first {
+		r.calls++
+	}
 	return nil
 }
 

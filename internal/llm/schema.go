@@ -52,8 +52,8 @@ type property struct {
 	node *node
 }
 
-// maxDepth bounds how deep a schema nests. Providers allow five to ten levels.
-const maxDepth = 6
+// maxDepth bounds how deep a schema nests. OpenAI allowed five levels at first, ten later.
+const maxDepth = 5
 
 // SchemaOf reads a schema off a struct type. Fields need a json tag; a pointer is
 // a value that may be null. Further tags:
@@ -75,6 +75,27 @@ func SchemaOf[T any](name constant) Schema {
 
 // Name is the schema's name, for providers that want one.
 func (s Schema) Name() string { return s.name }
+
+// Unions counts the values that may be null, which some providers limit.
+func (s Schema) Unions() int {
+	if s.root == nil {
+		return 0
+	}
+	return s.root.unions()
+}
+
+func (n *node) unions() (count int) {
+	if n.nullable {
+		count++
+	}
+	if n.items != nil {
+		count += n.items.unions()
+	}
+	for _, p := range n.props {
+		count += p.node.unions()
+	}
+	return count
+}
 
 func (s Schema) isObject() bool { return s.err == nil && s.root != nil && s.root.kind == kindObject }
 
