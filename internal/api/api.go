@@ -287,27 +287,13 @@ type Problem struct {
 	RequestID string `json:"request_id" doc:"finds the detail in the log"`
 }
 
+// statusOf is 400 for everything that is wrong with a request, its parameters
+// included, as programs expect it.
 func statusOf(err error) int {
-	switch errs.KindOf(err) {
-	case errs.Invalid:
+	if errs.KindOf(err) == errs.Invalid {
 		return http.StatusBadRequest
-	case errs.NotFound:
-		return http.StatusNotFound
-	case errs.Unauthorized:
-		return http.StatusUnauthorized
-	case errs.Forbidden:
-		return http.StatusForbidden
-	case errs.Conflict:
-		return http.StatusConflict
-	case errs.Unavailable:
-		return http.StatusBadGateway
-	case errs.Limited:
-		return http.StatusTooManyRequests
-	case errs.Canceled:
-		return http.StatusServiceUnavailable
-	default:
-		return http.StatusInternalServerError
 	}
+	return errs.HTTPStatus(err)
 }
 
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 )
 
 // Kind is the class of a failure.
@@ -99,5 +100,30 @@ func PublicText(err error) (text, hint string) {
 		return "The operation took too long and was stopped.", "Try again; if it repeats, raise the time limit."
 	default:
 		return "Something went wrong inside MetaLens.", "The log has the detail under this request's id."
+	}
+}
+
+// HTTPStatus is the status that a failure has in HTTP. Invalid input is 422:
+// understood and refused.
+func HTTPStatus(err error) int {
+	switch KindOf(err) {
+	case Invalid:
+		return http.StatusUnprocessableEntity
+	case NotFound:
+		return http.StatusNotFound
+	case Unauthorized:
+		return http.StatusUnauthorized
+	case Forbidden:
+		return http.StatusForbidden
+	case Conflict:
+		return http.StatusConflict
+	case Unavailable:
+		return http.StatusBadGateway
+	case Limited:
+		return http.StatusTooManyRequests
+	case Canceled:
+		return http.StatusServiceUnavailable
+	default:
+		return http.StatusInternalServerError
 	}
 }

@@ -19,12 +19,13 @@ func TestClassesAndPublicTexts(t *testing.T) {
 		kind errs.Kind
 		code string
 		text string
+		http int
 	}{
-		{"known", fmt.Errorf("scan: %w", known), errs.Unavailable, "unreachable", "The server refused the connection."},
-		{"without code", errs.New(errs.Invalid, "", "Wrong.", ""), errs.Invalid, "invalid", "Wrong."},
-		{"cancelled", fmt.Errorf("scan: %w", context.Canceled), errs.Canceled, "canceled", "cancelled"},
-		{"too long", context.DeadlineExceeded, errs.Limited, "limited", "too long"},
-		{"unknown", cause, errs.Internal, "internal", "inside MetaLens"},
+		{"known", fmt.Errorf("scan: %w", known), errs.Unavailable, "unreachable", "The server refused the connection.", 502},
+		{"without code", errs.New(errs.Invalid, "", "Wrong.", ""), errs.Invalid, "invalid", "Wrong.", 422},
+		{"cancelled", fmt.Errorf("scan: %w", context.Canceled), errs.Canceled, "canceled", "cancelled", 503},
+		{"too long", context.DeadlineExceeded, errs.Limited, "limited", "too long", 429},
+		{"unknown", cause, errs.Internal, "internal", "inside MetaLens", 500},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -33,6 +34,9 @@ func TestClassesAndPublicTexts(t *testing.T) {
 			}
 			if got := errs.CodeOf(c.err); got != c.code {
 				t.Errorf("code %q, want %q", got, c.code)
+			}
+			if got := errs.HTTPStatus(c.err); got != c.http {
+				t.Errorf("status %d, want %d", got, c.http)
 			}
 			text, hint := errs.PublicText(c.err)
 			if !strings.Contains(text, c.text) || strings.Contains(text+hint, "secret detail") {

@@ -480,37 +480,13 @@ func Theme(r *http.Request) string {
 	return ""
 }
 
-// StatusOf translates an error to an HTTP status.
-func StatusOf(err error) int {
-	switch errs.KindOf(err) {
-	case errs.Invalid:
-		return http.StatusUnprocessableEntity
-	case errs.NotFound:
-		return http.StatusNotFound
-	case errs.Unauthorized:
-		return http.StatusUnauthorized
-	case errs.Forbidden:
-		return http.StatusForbidden
-	case errs.Conflict:
-		return http.StatusConflict
-	case errs.Unavailable:
-		return http.StatusBadGateway
-	case errs.Limited:
-		return http.StatusTooManyRequests
-	case errs.Canceled:
-		return http.StatusServiceUnavailable
-	default:
-		return http.StatusInternalServerError
-	}
-}
-
 // fail answers with an error page, or with an error box where htmx asked.
 func (s *Site) fail(q *Request, err error) {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
 		err = errs.Wrap(err, errs.Invalid, "too_large", "The form is too large.", "Send less than one megabyte.")
 	}
-	status := StatusOf(err)
+	status := errs.HTTPStatus(err)
 	text, hint := errs.PublicText(err)
 	id := RequestID(q.Context())
 	if status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled) {

@@ -170,7 +170,7 @@ func (h *Handlers) Invite(q *page.Request) error {
 	case errs.Invalid, errs.Conflict, errs.Limited:
 		text, hint := errs.PublicText(err)
 		form.Problem = text + " " + hint
-		return h.list(q, page.StatusOf(err), form, nil)
+		return h.list(q, errs.HTTPStatus(err), form, nil)
 	}
 	return err
 }
@@ -291,5 +291,5 @@ func (h *Handlers) TestMail(q *page.Request) error {
 	if !errors.As(err, &known) || known.Kind == errs.Internal {
 		return err
 	}
-	return h.showMail(q, page.StatusOf(err), mailView{Problem: known.Public, Hint: known.Hint})
+	return h.showMail(q, errs.HTTPStatus(err), mailView{Problem: known.Public, Hint: known.Hint})
 }

@@ -206,7 +206,7 @@ func (h *Handlers) Logout(q *page.Request) error {
 // problem shows what went wrong with a login, and how to go on. Nothing of what
 // the provider sent is repeated.
 func (h *Handlers) problem(q *page.Request, err error) error {
-	status := page.StatusOf(err)
+	status := errs.HTTPStatus(err)
 	if status == http.StatusInternalServerError || errs.KindOf(err) == errs.Canceled {
 		return err
 	}
