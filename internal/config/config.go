@@ -38,6 +38,7 @@ type Config struct {
 	Retention Retention
 	Ledger    Ledger
 	Security  Security
+	AI        AI
 	Log       Log
 }
 
@@ -106,6 +107,7 @@ func defaults(dataDir string) Config {
 		Operator:  Operator{Listen: "127.0.0.1:8310"},
 		Retention: defaultRetention(),
 		Ledger:    ledgerDefaults(),
+		AI:        defaultAI(),
 		Log:       Log{Level: "info", Format: "text"},
 	}
 }

@@ -151,6 +151,7 @@ func Load(in Inputs) (*Loaded, error) {
 			return nil, err
 		}
 	}
+	l.guardModelKey()
 	return l, nil
 }
 

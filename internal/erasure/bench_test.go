@@ -335,15 +335,15 @@ func (b *bench) plantAI(ctx context.Context, tx *store.Tx, conn store.Connection
 	}
 	settingsErr := tx.SetAISettings(ctx, settings)
 	call, err := tx.ReserveAICall(ctx, store.AICall{
-		Agent: "chat", Provider: "anthropic", Model: b.text(), Actor: b.member, Connection: conn, Subject: b.text(), SettleBy: b.clock.Add(time.Hour),
-	}, store.AIBudget{})
+		Agent: "chat", Provider: "anthropic", Model: b.text(), Actor: b.member, Subject: store.AssetSubject(conn, b.text()), SettleBy: b.clock.Add(time.Hour),
+	}, func(store.AIBudget, store.AIBudget) error { return nil })
 	if err := errors.Join(keyErr, settingsErr, err); err != nil {
 		return store.Chat{}, err
 	}
 	output := store.AIOutput{}
 	b.fill(reflect.ValueOf(&output).Elem(), 0)
 	output.Connection, output.Agent = conn, "explainer"
-	call.Outcome, call.Error, call.Exchange = "failed", b.text(), b.text()
+	call.Outcome, call.Request, call.Exchanges = "failed", b.text(), []string{b.text()}
 	_, ruleErr := tx.AddSensitivityRule(ctx, store.SensitivityRule{Connection: conn, Pattern: b.text(), Category: b.text(), Note: b.text(), CreatedBy: b.member})
 	err = errors.Join(ruleErr, tx.SettleAICall(ctx, call), tx.PutAIOutput(ctx, output))
 	for _, c := range []struct {

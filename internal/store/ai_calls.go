@@ -29,37 +29,39 @@ const (
 // AICall is one call of a model. Between [Tx.ReserveAICall] and
 // [Tx.SettleAICall] it stands for the most that it may cost.
 type AICall struct {
-	ID         string
-	At         time.Time
-	Agent      string // briefing, explainer, chat, …
-	Provider   string
-	Model      string
-	Actor      UserID // who asked; empty = the program
-	Connection ConnectionID
-	Subject    string // what it is about: chat:<id>, question:12, finding:<fingerprint>
-	Outcome    string // ok, refused, failed, … as the caller says; [AIUnderWay], [AILost]
-	SettleBy   time.Time
+	ID       string
+	At       time.Time
+	Agent    string // briefing, explainer, chat, …
+	Provider string
+	Model    string
+	Actor    UserID // who asked; empty = the program
+	Subject  string // what it is about: [ChatSubject], [AssetSubject]
+	KeyID    string // of the provider's key
+	Batch    bool
+	Outcome  string // ok, refused, failed, … as the caller says; [AIUnderWay], [AILost]
+	SettleBy time.Time
 
-	Reserved AIBudget // the most it may use
-	Tokens   AITokens // used
-	Cost     *int64   // millionths of a US dollar; nil = the price is not known
-	Duration time.Duration
-	Error    string // code of the error
-	Exchange string // the exchange in the egress ledger
-	Request  string // the provider's id of the request
+	Reserved  AIBudget // the most it may use
+	Tokens    AITokens // used
+	Cost      *int64   // millionths of a US dollar; nil = the price is not known
+	Duration  time.Duration
+	Attempts  int
+	Exchanges []string // in the egress ledger
+	Request   string   // the provider's id of the request
 }
 
 // aiCallBody is the sealed part of a call.
 type aiCallBody struct {
-	Connection ConnectionID  `json:"connection,omitempty"`
-	Subject    string        `json:"subject,omitempty"`
-	Reserved   AIBudget      `json:"reserved,omitzero"`
-	Tokens     AITokens      `json:"tokens,omitzero"`
-	Cost       *int64        `json:"cost,omitempty"`
-	Duration   time.Duration `json:"duration,omitempty"`
-	Error      string        `json:"error,omitempty"`
-	Exchange   string        `json:"exchange,omitempty"`
-	Request    string        `json:"request,omitempty"`
+	Subject   string        `json:"subject,omitempty"`
+	KeyID     string        `json:"key_id,omitempty"`
+	Batch     bool          `json:"batch,omitempty"`
+	Reserved  AIBudget      `json:"reserved,omitzero"`
+	Tokens    AITokens      `json:"tokens,omitzero"`
+	Cost      *int64        `json:"cost,omitempty"`
+	Duration  time.Duration `json:"duration,omitempty"`
+	Attempts  int           `json:"attempts,omitempty"`
+	Exchanges []string      `json:"exchanges,omitempty"`
+	Request   string        `json:"request,omitempty"`
 }
 
 // month names the month of a budget.
@@ -79,24 +81,25 @@ func (tx *Tx) scanAICall(r interface{ Scan(...any) error }) (AICall, error) {
 		return AICall{}, err
 	}
 	c.At, c.SettleBy = fromMicros(at), fromMicros(settleBy)
-	c.Connection, c.Subject, c.Reserved, c.Tokens, c.Cost = b.Connection, b.Subject, b.Reserved, b.Tokens, b.Cost
-	c.Duration, c.Error, c.Exchange, c.Request = b.Duration, b.Error, b.Exchange, b.Request
+	c.Subject, c.KeyID, c.Batch, c.Reserved, c.Tokens, c.Cost = b.Subject, b.KeyID, b.Batch, b.Reserved, b.Tokens, b.Cost
+	c.Duration, c.Attempts, c.Exchanges, c.Request = b.Duration, b.Attempts, b.Exchanges, b.Request
 	return c, nil
 }
 
 func (tx *Tx) sealAICall(c AICall) ([]byte, error) {
 	return tx.sealJSON("ai_calls", c.ID, aiCallBody{
-		Connection: c.Connection, Subject: c.Subject, Reserved: c.Reserved, Tokens: c.Tokens, Cost: c.Cost,
-		Duration: c.Duration, Error: c.Error, Exchange: c.Exchange, Request: c.Request,
+		Subject: c.Subject, KeyID: c.KeyID, Batch: c.Batch, Reserved: c.Reserved, Tokens: c.Tokens, Cost: c.Cost,
+		Duration: c.Duration, Attempts: c.Attempts, Exchanges: c.Exchanges, Request: c.Request,
 	})
 }
 
 // ReserveAICall puts a call on record before it is made, with the most that it
-// may use. Where that and what the month used already exceed a budget, it is
-// errs.Limited, code ai_budget_tokens or ai_budget_money, and nothing changes.
-// Calls of processes that ended count as what they had reserved. Several
-// reservations at once never exceed the budget together.
-func (tx *Tx) ReserveAICall(ctx context.Context, c AICall, budget AIBudget) (AICall, error) {
+// may use, and returns it with its id (made here when empty) and time. fits is
+// told what the month used so far, of the organization and of the call's agent,
+// and refuses by its error; then nothing changes. Calls of processes that ended
+// count as what they had reserved. Reservations at the same time wait for each
+// other, so that together they never exceed what fits allows.
+func (tx *Tx) ReserveAICall(ctx context.Context, c AICall, fits func(month, agent AIBudget) error) (AICall, error) {
 	if c.Reserved.Tokens < 0 || c.Reserved.Micros < 0 || c.SettleBy.IsZero() {
 		return AICall{}, errs.New(errs.Internal, "ai_reservation", "A model's call was reserved without its limits.", "")
 	}
@@ -107,20 +110,21 @@ func (tx *Tx) ReserveAICall(ctx context.Context, c AICall, budget AIBudget) (AIC
 	if err := tx.loseAICalls(ctx, now); err != nil {
 		return AICall{}, err
 	}
-	used, err := tx.AIUsed(ctx, now)
+	used, err := tx.AIUsed(ctx, now, "")
 	if err != nil {
 		return AICall{}, err
 	}
-	switch {
-	case budget.Tokens > 0 && used.Tokens+c.Reserved.Tokens > budget.Tokens:
-		return AICall{}, errs.New(errs.Limited, "ai_budget_tokens", "The organization’s tokens for this month are used up, or this call could use more than are left.",
-			"An admin can raise the budget under Settings, AI; it starts again with the next month.")
-	case budget.Micros > 0 && used.Micros+c.Reserved.Micros > budget.Micros:
-		return AICall{}, errs.New(errs.Limited, "ai_budget_money", "The organization’s budget for this month is used up, or this call could cost more than is left.",
-			"An admin can raise the budget under Settings, AI; it starts again with the next month.")
-	}
-	if c.ID, err = newID(); err != nil {
+	agent, err := tx.AIUsed(ctx, now, c.Agent)
+	if err != nil {
 		return AICall{}, err
+	}
+	if err := fits(used, agent); err != nil {
+		return AICall{}, err
+	}
+	if c.ID == "" {
+		if c.ID, err = newID(); err != nil {
+			return AICall{}, err
+		}
 	}
 	c.At, c.Outcome = fromMicros(micros(now)), AIUnderWay
 	body, err := tx.sealAICall(c)
@@ -160,7 +164,7 @@ func (tx *Tx) SettleAICall(ctx context.Context, c AICall) error {
 		}
 	}
 	have.Outcome, have.Tokens, have.Cost, have.Duration = c.Outcome, c.Tokens, c.Cost, c.Duration
-	have.Error, have.Exchange, have.Request = c.Error, c.Exchange, c.Request
+	have.Attempts, have.Exchanges, have.Request = c.Attempts, c.Exchanges, c.Request
 	if c.Model != "" {
 		have.Model = c.Model
 	}
@@ -227,16 +231,16 @@ func (tx *Tx) loseAICalls(ctx context.Context, now time.Time) error {
 }
 
 // AIUsed is what the organization's calls of a month used, those under way
-// with what they have reserved.
-func (tx *Tx) AIUsed(ctx context.Context, at time.Time) (AIBudget, error) {
+// with what they have reserved: of one agent, or of all where it is empty.
+func (tx *Tx) AIUsed(ctx context.Context, at time.Time, agent string) (AIBudget, error) {
 	var u, open AIBudget
 	err := tx.scanOne(ctx, "spend", `SELECT COALESCE(sum(input_tokens + output_tokens + cache_read_tokens + cache_write_tokens), 0), COALESCE(sum(cost), 0)
-		FROM ai_spend WHERE org_id = $1 AND month = $2`, []any{tx.org, month(at)}, &u.Tokens, &u.Micros)
+		FROM ai_spend WHERE org_id = $1 AND month = $2 AND ($3 = '' OR agent = $3)`, []any{tx.org, month(at), agent}, &u.Tokens, &u.Micros)
 	if err != nil {
 		return AIBudget{}, err
 	}
-	err = tx.scanOne(ctx, "spend", `SELECT COALESCE(sum(tokens), 0), COALESCE(sum(cost), 0) FROM ai_calls WHERE org_id = $1 AND month = $2 AND outcome = ''`,
-		[]any{tx.org, month(at)}, &open.Tokens, &open.Micros)
+	err = tx.scanOne(ctx, "spend", `SELECT COALESCE(sum(tokens), 0), COALESCE(sum(cost), 0) FROM ai_calls WHERE org_id = $1 AND month = $2 AND outcome = '' AND ($3 = '' OR agent = $3)`,
+		[]any{tx.org, month(at), agent}, &open.Tokens, &open.Micros)
 	return AIBudget{Tokens: u.Tokens + open.Tokens, Micros: u.Micros + open.Micros}, err
 }
 

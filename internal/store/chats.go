@@ -21,6 +21,12 @@ func ChatSubject(chat string) string { return chatSubject + chat }
 // ConnectionSubject names a connection as what payloads belong to.
 func ConnectionSubject(conn ConnectionID) string { return connectionSubject + string(conn) }
 
+// AssetSubject names something of a connection, such as question:12, as what
+// calls of models are about and payloads belong to.
+func AssetSubject(conn ConnectionID, what string) string {
+	return ConnectionSubject(conn) + "/" + what
+}
+
 // Chat is a conversation of a member about a connection.
 type Chat struct {
 	ID         string
@@ -160,6 +166,19 @@ func (c *core) dropChatPayloads(ctx context.Context, org OrgID, where, arg strin
 	if _, err := c.exec(ctx, `DELETE FROM egress_payloads WHERE org_id = $1 AND subject IN (SELECT '`+chatSubject+`' || id FROM chats WHERE org_id = $1 AND `+where+`)`,
 		string(org), arg); err != nil {
 		return fmt.Errorf("delete the payloads of chats: %w", err)
+	}
+	return nil
+}
+
+// dropConnectionPayloads deletes the payloads of a connection that is about to
+// go: of its chats, of itself and of what is in it.
+func (c *core) dropConnectionPayloads(ctx context.Context, org OrgID, conn string) error {
+	if err := c.dropChatPayloads(ctx, org, `connection_id = $2`, conn); err != nil {
+		return err
+	}
+	own := ConnectionSubject(ConnectionID(conn))
+	if _, err := c.exec(ctx, `DELETE FROM egress_payloads WHERE org_id = $1 AND (subject = $2 OR substr(subject, 1, $3) = $4)`, string(org), own, len(own)+1, own+"/"); err != nil {
+		return fmt.Errorf("delete the payloads of a connection: %w", err)
 	}
 	return nil
 }

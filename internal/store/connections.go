@@ -144,10 +144,7 @@ func (tx *Tx) DeleteConnection(ctx context.Context, id ConnectionID) error {
 		return err
 	}
 	tx.wipeAfter()
-	if err := tx.dropChatPayloads(ctx, tx.org, `connection_id = $2`, string(id)); err != nil {
-		return err
-	}
-	if _, err := tx.DeletePayloads(ctx, ConnectionSubject(id)); err != nil {
+	if err := tx.dropConnectionPayloads(ctx, tx.org, string(id)); err != nil {
 		return err
 	}
 	if err := tx.one(ctx, "connection", `DELETE FROM connections WHERE org_id = $1 AND id = $2`, tx.org, id); err != nil {

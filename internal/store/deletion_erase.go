@@ -496,10 +496,7 @@ func (e *eraser) replayConnection(ctx context.Context, org OrgID, t tombstone, c
 		if err := e.as(ctx, postgres.AppRole, org); err != nil {
 			return err
 		}
-		if err := e.dropChatPayloads(ctx, org, `connection_id = $2`, id); err != nil {
-			return err
-		}
-		if _, err := e.exec(ctx, `DELETE FROM egress_payloads WHERE org_id = $1 AND subject = $2`, string(org), ConnectionSubject(ConnectionID(id))); err != nil {
+		if err := e.dropConnectionPayloads(ctx, org, id); err != nil {
 			return err
 		}
 		gone, err := e.exec(ctx, `DELETE FROM connections WHERE org_id = $1 AND id = $2`, string(org), id)

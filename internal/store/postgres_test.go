@@ -78,7 +78,7 @@ func filled(t *testing.T, w *storetest.World) (fingerprint string, scan store.Sc
 // filledAI puts a row into every table of what belongs to models.
 func filledAI(ctx context.Context, tx *store.Tx, w *storetest.World, member store.UserID) error {
 	_, keyErr := tx.SetAIKey(ctx, secret.New("sk-0123456789abcdef"))
-	call, err := tx.ReserveAICall(ctx, store.AICall{Agent: "chat", Provider: "anthropic", Model: "m", SettleBy: w.Clock.Now().Add(time.Hour)}, store.AIBudget{})
+	call, err := tx.ReserveAICall(ctx, store.AICall{Agent: "chat", Provider: "anthropic", Model: "m", SettleBy: w.Clock.Now().Add(time.Hour)}, func(store.AIBudget, store.AIBudget) error { return nil })
 	chat, chatErr := tx.InsertChat(ctx, store.Chat{Connection: w.Conn, User: member, Title: "t"})
 	if err := errors.Join(keyErr, err, chatErr); err != nil {
 		return err

@@ -86,7 +86,15 @@ func reserve(w *World, c store.AICall, budget store.AIBudget) (made store.AICall
 		c.SettleBy = w.Clock.Now().Add(10 * time.Minute)
 	}
 	err = w.Store.InOrg(context.Background(), w.Org, func(ctx context.Context, tx *store.Tx) (err error) {
-		made, err = tx.ReserveAICall(ctx, c, budget)
+		made, err = tx.ReserveAICall(ctx, c, func(month, _ store.AIBudget) error {
+			switch {
+			case budget.Tokens > 0 && month.Tokens+c.Reserved.Tokens > budget.Tokens:
+				return errs.New(errs.Limited, "ai_budget_tokens", "No tokens are left.", "")
+			case budget.Micros > 0 && month.Micros+c.Reserved.Micros > budget.Micros:
+				return errs.New(errs.Limited, "ai_budget_money", "No money is left.", "")
+			}
+			return nil
+		})
 		return err
 	})
 	return made, err
@@ -96,7 +104,7 @@ func reserve(w *World, c store.AICall, budget store.AIBudget) (made store.AICall
 func (w *World) used() (u store.AIBudget) {
 	w.T.Helper()
 	w.View(func(ctx context.Context, tx *store.Tx) (err error) {
-		u, err = tx.AIUsed(ctx, w.Clock.Now())
+		u, err = tx.AIUsed(ctx, w.Clock.Now(), "")
 		return err
 	})
 	return u
@@ -108,7 +116,7 @@ func testAIBudget(t *testing.T, open Opener) {
 	user := w.member("asks@example.com")
 	budget := store.AIBudget{Tokens: 1000, Micros: 500}
 	call := store.AICall{
-		Agent: "chat", Provider: "anthropic", Model: "small", Actor: user, Connection: w.Conn, Subject: "chat:1", Reserved: store.AIBudget{Tokens: 600, Micros: 100},
+		Agent: "chat", Provider: "anthropic", Model: "small", Actor: user, Subject: "chat:1", KeyID: "k1", Batch: true, Reserved: store.AIBudget{Tokens: 600, Micros: 100},
 	}
 	first, err := reserve(w, call, budget)
 	if err != nil {
@@ -129,7 +137,7 @@ func testAIBudget(t *testing.T, open Opener) {
 
 	done := first
 	done.Outcome, done.Model, done.Tokens = "ok", "small-2026", store.AITokens{Input: 100, Output: 20, CacheRead: 30, CacheWrite: 5}
-	done.Cost, done.Duration, done.Exchange, done.Request = new(int64(42)), 3*time.Second, "e1", "req_1"
+	done.Cost, done.Duration, done.Attempts, done.Exchanges, done.Request = new(int64(42)), 3*time.Second, 2, []string{"e1", "e2"}, "req_1"
 	for range 2 { // the second changes nothing
 		w.In(func(ctx context.Context, tx *store.Tx) error { return tx.SettleAICall(ctx, done) })
 	}
@@ -175,6 +183,14 @@ func testAIBudget(t *testing.T, open Opener) {
 			t.Errorf("of later months: %+v", later)
 		}
 		return errors.Join(err, laterErr)
+	})
+
+	w.View(func(ctx context.Context, tx *store.Tx) error {
+		chat, err := tx.AIUsed(ctx, w.Clock.Now(), "chat")
+		other, otherErr := tx.AIUsed(ctx, w.Clock.Now(), "other")
+		wantEqual(t, store.AIBudget{Tokens: 156, Micros: 42}, chat)
+		wantEqual(t, store.AIBudget{}, other)
+		return errors.Join(err, otherErr)
 	})
 
 	// Thirty at once: never more than what is left.
