@@ -9,6 +9,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/metalens/metalens/internal/report"
 )
 
 // Source says where a line comes from.
@@ -100,11 +102,11 @@ func (r *Report) WriteJSON(w io.Writer) error {
 func (r *Report) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Security and data: %s\n\nMetaLens %s, %s. Written by the installation itself from its settings and records.\n",
-		escape(r.Organization), escape(r.Version), r.At.UTC().Format(time.RFC3339))
+		report.MarkdownText(r.Organization), report.MarkdownText(r.Version), r.At.UTC().Format(time.RFC3339))
 	for _, s := range r.Sections {
-		fmt.Fprintf(&b, "\n## %s\n\n", escape(s.Title))
+		fmt.Fprintf(&b, "\n## %s\n\n", report.MarkdownText(s.Title))
 		if s.Intro != "" {
-			b.WriteString(escape(s.Intro) + "\n\n")
+			b.WriteString(report.MarkdownText(s.Intro) + "\n\n")
 		}
 		if len(s.Facts) > 0 {
 			b.WriteString("| What | This installation | State | From |\n| --- | --- | --- | --- |\n")
@@ -117,15 +119,15 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 				if f.Proof != "" {
 					from += ": " + f.Proof
 				}
-				fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", escape(f.Label), escape(value), f.State, escape(from))
+				fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", report.MarkdownText(f.Label), report.MarkdownText(value), f.State, report.MarkdownText(from))
 			}
 		}
 		if t := s.Table; t != nil && len(t.Rows) > 0 {
-			fmt.Fprintf(&b, "\n%s\n\n| %s |\n|%s\n", escape(t.Caption), strings.Join(t.Columns, " | "), strings.Repeat(" --- |", len(t.Columns)))
+			fmt.Fprintf(&b, "\n%s\n\n| %s |\n|%s\n", report.MarkdownText(t.Caption), strings.Join(t.Columns, " | "), strings.Repeat(" --- |", len(t.Columns)))
 			for _, row := range t.Rows {
 				cells := make([]string, len(row))
 				for i, c := range row {
-					cells[i] = escape(c)
+					cells[i] = report.MarkdownText(c)
 				}
 				b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 			}
@@ -135,21 +137,4 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 		return fmt.Errorf("write the statement: %w", err)
 	}
 	return nil
-}
-
-// escape keeps a text one line of plain Markdown.
-func escape(s string) string {
-	var b strings.Builder
-	for _, c := range s {
-		switch {
-		case c < ' ' || c == 0x7f || c >= 0x80 && c < 0xa0:
-			b.WriteByte(' ')
-		case strings.ContainsRune("\\`*_[]<>|#&", c):
-			b.WriteByte('\\')
-			b.WriteRune(c)
-		default:
-			b.WriteRune(c)
-		}
-	}
-	return b.String()
 }
