@@ -98,7 +98,7 @@ func (l *lexicon) described(j judgement, text string, segments []nameSegment, ta
 		}
 		c := &l.concepts[words[i].concept]
 		next := i+1 < len(words) && words[i+1].kinds&(kindMeta|kindThing|kindFlag|kindCount|kindTime|kindID) != 0 && words[i+1].kinds&kindNeutral == 0
-		if next || c.scores[topicOpen] < DefaultThreshold || strings.IndexByte(c.never, class) >= 0 {
+		if next || !describable(c) || strings.IndexByte(c.never, class) >= 0 {
 			return j
 		}
 		if scoreDescribed > j.score {
@@ -107,4 +107,14 @@ func (l *lexicon) described(j judgement, text string, segments []nameSegment, ta
 		return j
 	}
 	return j
+}
+
+// describable says whether a meaning is believed of a description alone: only
+// those that cannot be taken for another.
+func describable(c *concept) bool {
+	switch c.name {
+	case "email", "phone", "firstname", "lastname", "fullname", "birthdate", "govid", "cardnumber", "bankaccount", "password", "ip", "accesstoken":
+		return true
+	}
+	return false
 }

@@ -7,24 +7,27 @@ import (
 
 // How far a word beside the meaning takes a score down.
 const (
-	factorID       = 0.15 // email_id is a key of e-mails
-	factorCount    = 0.15 // email_count
-	factorTime     = 0.12 // email_sent_at
-	factorFlag     = 0.12 // email_verified, has_phone
-	factorMeta     = 0.30 // email_format
-	factorThing    = 0.35 // email_campaign
-	factorUnknown  = 0.60 // email_xyz
-	factorFollowed = 0.40 // phone_country: the later meaning counts
-	factorKept     = 0.85 // disability_type still tells the disability
-	factorType     = 0.15 // a number is no e-mail address
-	factorBool     = 0.12
-	factorBoolKept = 0.75 // is_pregnant tells all
-	factorAgainst  = 0.30 // Metabase's semantic type says something else
+	factorID        = 0.15 // email_id is a key of e-mails
+	factorCount     = 0.15 // email_count
+	factorTime      = 0.12 // email_sent_at
+	factorFlag      = 0.12 // email_verified, has_phone
+	factorMeta      = 0.30 // email_format
+	factorThing     = 0.35 // email_campaign
+	factorUnknown   = 0.60 // email_xyz
+	factorFollowed  = 0.40 // phone_country: the later meaning counts
+	factorKept      = 0.85 // disability_type still tells the disability
+	factorType      = 0.15 // a number is no e-mail address
+	factorWeak      = 0.40 // "ad" is a name in Turkish only
+	factorBool      = 0.12
+	factorBoolKept  = 0.75 // is_pregnant tells all
+	factorQualified = 0.80 // xyz_token
+	factorAgainst   = 0.30 // Metabase's semantic type says something else
 
 	scoreCertain   = 0.95 // Metabase's semantic type says it
 	scoreDescribed = 0.60 // only the description says it
 	scoreMarked    = 0.70 // the description says that it is personal
 
+	qualifiedScore = 0.60 // meanings below this are believed less behind an unknown word
 	qualifiedBelow = 0.20 // meanings below this when nothing is known need their context
 	keyBelow       = 0.85 // meanings from this on are believed of keys too
 )
@@ -96,8 +99,15 @@ func (l *lexicon) tableAbout(table string) about {
 	var found [2 * maxSegments]nameSegment
 	segments := l.segments(found[:0], tokenize(tokens[:0], table))
 	strange := false
+	var fallback about
 	for i := len(segments) - 1; i >= 0; i-- {
 		s := segments[i]
+		if s.kinds&kindNeutral != 0 && s.kinds&kindPerson == 0 {
+			if roles := s.kinds & kindRoles; roles != 0 && fallback.topic == topicOpen {
+				fallback = about{topic: topicOf(roles), word: s.text, table: true}
+			}
+			continue
+		}
 		if roles := s.kinds & kindRoles; roles != 0 {
 			a := about{topic: topicOf(roles), word: s.text, table: true}
 			if strange && a.topic == topicPerson {
@@ -115,15 +125,17 @@ func (l *lexicon) tableAbout(table string) about {
 			strange = true
 		}
 	}
-	return about{}
+	return fallback
 }
 
 // tableOfConcept reads tables that are called after what they keep, such as
 // full_names or allergies.
 func (l *lexicon) tableOfConcept(s nameSegment) (about, bool) {
 	switch l.concepts[s.concept].category {
-	case Contact, Location:
+	case Contact:
 		return about{topic: topicRecord, word: s.text, table: true}, true
+	case Location:
+		return about{topic: topicThing, word: s.text, table: true}, true
 	case FreeText:
 		return about{topic: topicTalk, word: s.text, table: true}, true
 	default:
@@ -154,6 +166,12 @@ func (l *lexicon) weigh(segments []nameSegment, i int, table about, tableName st
 	j := judgement{concept: segments[i].concept, word: segments[i].text}
 	j.about = l.aboutOf(segments, i, c, table, tableName)
 	j.score = c.scores[j.about.topic]
+	if segments[i].weak && !believable(segments, i, j.about) {
+		j.score *= factorWeak
+	}
+	if j.about.topic == topicOpen && j.score < qualifiedScore && strangeBefore(segments, i, tableName) {
+		j.score *= factorQualified
+	}
 	kept := c.category == Health || c.category == Demographic
 	if i > 0 {
 		j.before(segments, i, c, kept)
@@ -163,6 +181,30 @@ func (l *lexicon) weigh(segments []nameSegment, i int, table about, tableName st
 	}
 	j.byType(c, class, kept)
 	return j
+}
+
+// believable says whether a short word of some language may mean what it can
+// mean: alone, and of a person.
+func believable(segments []nameSegment, i int, a about) bool {
+	if a.topic != topicPerson && a.topic != topicRecord {
+		return false
+	}
+	for k := range segments {
+		if k != i && segments[k].kinds&(kindNeutral|kindPerson|kindOwn) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// strangeBefore says whether an unknown word stands before a meaning.
+func strangeBefore(segments []nameSegment, i int, table string) bool {
+	for k := range i {
+		if !segments[k].known && !isAlias(segments[k].text, table) {
+			return true
+		}
+	}
+	return false
 }
 
 // aboutOf finds what a meaning is about: the nearest word before it that says
@@ -179,10 +221,13 @@ func (l *lexicon) aboutOf(segments []nameSegment, i int, c *concept, table about
 			break
 		}
 		if roles := s.kinds & kindRoles; roles != 0 && s.kinds&kindNeutral == 0 {
+			if table.topic == topicPerson && numbersPeople(c) {
+				continue
+			}
 			found = about{topic: topicOf(roles), word: s.text}
 			break
 		}
-		if s.known && s.concept == noConcept || isAlias(s.text, tableName) {
+		if s.known && s.concept == noConcept && s.kinds&(kindNeutral|kindAsk|kindNumber) != 0 || isAlias(s.text, tableName) {
 			continue
 		}
 		if c.scores[topicOpen] < qualifiedBelow {
@@ -191,11 +236,17 @@ func (l *lexicon) aboutOf(segments []nameSegment, i int, c *concept, table about
 		}
 	}
 	for k := i + 1; k < len(segments); k++ {
-		if segments[k].kinds&kindPerson != 0 && found.topic != topicPerson {
+		if segments[k].kinds&kindPerson != 0 && segments[k].concept == noConcept && found.topic != topicPerson {
 			return about{topic: topicPerson, word: segments[k].text}
 		}
 	}
 	return found
+}
+
+// numbersPeople says whether a meaning is a number that an organisation gives to
+// a person: the organisation before it changes nothing.
+func numbersPeople(c *concept) bool {
+	return c.name == "personnumber" || c.name == "persontextid"
 }
 
 // isAlias says whether a word stands for the table: its name or its letters, as
@@ -239,7 +290,7 @@ func (j *judgement) before(segments []nameSegment, i int, c *concept, kept bool)
 		} else {
 			j.lower(factorFlag, first.text)
 		}
-	case first.kinds&kindNumber != 0 && c.category != Financial:
+	case first.kinds&kindNumber != 0 && !isAmount(c):
 		j.lower(factorCount, first.text)
 	case c.category == GovernmentID:
 	case first.text == "id":
@@ -249,7 +300,7 @@ func (j *judgement) before(segments []nameSegment, i int, c *concept, kept bool)
 	case first.kinds&kindTime != 0 && romanceHead(first.text):
 		j.lower(factorTime, first.text)
 	}
-	if prev := segments[i-1]; i > 1 && prev.concept == noConcept && prev.kinds&(kindNumber|kindCount) != 0 && prev.kinds&(kindNeutral|kindOwn) == 0 && c.category != Financial {
+	if prev := segments[i-1]; i > 1 && prev.concept == noConcept && prev.kinds&(kindNumber|kindCount) != 0 && prev.kinds&(kindNeutral|kindOwn) == 0 && !isAmount(c) {
 		j.lower(factorCount, prev.text)
 	}
 }
@@ -277,16 +328,18 @@ func (j *judgement) after(l *lexicon, s nameSegment, c *concept, kept bool) {
 		j.lower(factorID, s.text)
 	case s.concept != noConcept:
 		j.lower(factorFollowed, s.text)
+	case c.category == FreeText && isDigest(s.text):
+		j.lower(factorMeta, s.text)
 	case s.digits, s.kinds&(kindNeutral|kindOwn|kindPerson|kindRecord|kindTalk|kindOrg) != 0 && s.kinds&(kindMeta|kindFlag) == 0:
 	case s.kinds&kindCount != 0:
-		if c.category != Financial {
+		if !isAmount(c) {
 			j.lower(factorCount, s.text)
 		}
 	case s.kinds&kindTime != 0:
 		if c.category != Demographic {
 			j.lower(factorTime, s.text)
 		}
-	case s.kinds&kindFlag != 0:
+	case s.kinds&(kindFlag|kindAsk) != 0:
 		j.lower(factorFlag, s.text)
 	case s.kinds&kindMeta != 0:
 		j.lower(factorMeta, s.text)
@@ -297,9 +350,28 @@ func (j *judgement) after(l *lexicon, s nameSegment, c *concept, kept bool) {
 	}
 }
 
+// isAmount says whether a meaning is an amount itself.
+func isAmount(c *concept) bool { return c.name == "salary" || c.name == "income" || c.name == "wealth" }
+
+// isDigest says whether a word is one of a checksum, which hides a long text,
+// though not a short one such as an e-mail address.
+func isDigest(word string) bool {
+	switch word {
+	case "hash", "digest", "checksum", "sha", "sha1", "sha256", "sha512", "md5", "crc", "crc32":
+		return true
+	}
+	return false
+}
+
 func (j *judgement) byType(c *concept, class byte, kept bool) {
 	switch {
-	case class == typeUnknown:
+	case class == typeUnknown, class == typeCode && (kept || c.category == Location):
+	case class == typeCode:
+		j.score *= factorBool
+		j.but = "its type has room for a code only"
+	case class == typeNumber && strings.HasSuffix(j.word, "s") && c.category != GovernmentID && !isAmount(c) && !kept:
+		j.score *= factorType
+		j.but = "its type is a number of them"
 	case class == typeBool && kept:
 		j.score *= factorBoolKept
 	case class == typeBool:

@@ -10,6 +10,7 @@ const (
 	typeBool    = 'b'
 	typeUUID    = 'u'
 	typeJSON    = 'j'
+	typeCode    = 'c' // a text of one or two letters
 	typeUnknown = '?'
 )
 
@@ -42,6 +43,9 @@ func typeClass(declared string) byte {
 		return typeBool
 	}
 	if class, ok := typeWord(t[:end]); ok {
+		if size := strings.TrimSpace(t[end:]); class == typeText && (strings.HasPrefix(size, "(1)") || strings.HasPrefix(size, "(2)")) {
+			return typeCode
+		}
 		return class
 	}
 	return typeUnknown

@@ -161,11 +161,12 @@ func lastRune(s string) int {
 
 // segment is a run of tokens with one meaning.
 type nameSegment struct {
-	text    string // the tokens' letters
-	concept int16  // index of its concept, or noConcept
-	kinds   wordKind   // what else it can stand for
+	text    string   // the tokens' letters
+	concept int16    // index of its concept, or noConcept
+	kinds   wordKind // what else it can stand for
 	digits  bool
 	known   bool
+	weak    bool
 }
 
 const (
@@ -203,7 +204,7 @@ func (l *lexicon) segments(buf []nameSegment, tokens []nameToken) []nameSegment 
 		}
 		switch {
 		case width > 0:
-			buf = append(buf, nameSegment{text: text, concept: found.concept, kinds: found.kinds, known: true})
+			buf = append(buf, nameSegment{text: text, concept: found.concept, kinds: found.kinds, known: true, weak: found.weak})
 			i += width
 		case tokens[i].digit:
 			buf = append(buf, nameSegment{text: tokens[i].text, concept: noConcept, kinds: kindNeutral, digits: true, known: true})

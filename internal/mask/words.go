@@ -67,6 +67,7 @@ type concept struct {
 type wordEntry struct {
 	concept int16
 	kinds   wordKind
+	weak    bool // too short to be believed outside of tables about people
 }
 
 // lexicon is all that the classifier knows of words. It is not changed after it
@@ -74,8 +75,8 @@ type wordEntry struct {
 type lexicon struct {
 	concepts []concept
 	words    map[string]wordEntry
-	parts    map[string]struct{} // words to look for inside glued names
-	strong   map[string]wordEntry    // words to look for at the end of any name
+	parts    map[string]struct{}  // words to look for inside glued names
+	strong   map[string]wordEntry // words to look for at the end of any name
 	semantic map[string]semantic
 	longest  int // bytes of the longest word
 }
@@ -121,6 +122,7 @@ func readLexicon(concepts, words, semantics string) (*lexicon, error) {
 	if err := l.readWords(words, index); err != nil {
 		return nil, err
 	}
+	l.addPlurals()
 	for n, fields := range tableLines(semantics, 4) {
 		s := semantic{concept: noConcept, effect: semanticEffect(fields[1]), meaning: fields[3]}
 		if fields[2] != "-" {
@@ -205,6 +207,9 @@ func (l *lexicon) readWords(text string, concepts map[string]int16) error {
 // addPhrase enters a phrase. Of two concepts the first one stays, kinds add up.
 func (l *lexicon) addPhrase(phrase string, e wordEntry) {
 	word, whole := strings.CutSuffix(phrase, "!")
+	if short, ok := strings.CutSuffix(word, "?"); ok {
+		word, whole, e.weak = short, true, true
+	}
 	key := fold(strings.ReplaceAll(word, " ", ""))
 	if key == "" {
 		return
@@ -213,8 +218,8 @@ func (l *lexicon) addPhrase(phrase string, e wordEntry) {
 	if !ok {
 		old.concept = noConcept
 	}
-	if old.concept == noConcept {
-		old.concept = e.concept
+	if old.concept == noConcept && e.concept != noConcept {
+		old.concept, old.weak = e.concept, e.weak
 	}
 	old.kinds |= e.kinds
 	l.words[key] = old
@@ -222,5 +227,18 @@ func (l *lexicon) addPhrase(phrase string, e wordEntry) {
 	short := len(key) <= 4 && e.kinds&(kindNeutral|kindAsk|kindNumber|kindTime|kindFlag|kindMeta|kindCount) != 0
 	if !whole && !short && len(key) >= minGlued && len(key) <= maxGlued {
 		l.parts[key] = struct{}{}
+	}
+}
+
+// addPlurals gives words in the plural what their singular does. What they mean
+// stays as it was entered.
+func (l *lexicon) addPlurals() {
+	for word, e := range l.words {
+		if single, ok := strings.CutSuffix(word, "s"); ok {
+			if one, ok := l.words[single]; ok && one.kinds&^e.kinds != 0 {
+				e.kinds |= one.kinds
+				l.words[word] = e
+			}
+		}
 	}
 }
