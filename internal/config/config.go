@@ -37,6 +37,7 @@ type Config struct {
 	Operator  Operator
 	Retention Retention
 	Ledger    Ledger
+	Models    Models
 	Security  Security
 	AI        AI
 	Log       Log
@@ -107,6 +108,7 @@ func defaults(dataDir string) Config {
 		Operator:  Operator{Listen: "127.0.0.1:8310"},
 		Retention: defaultRetention(),
 		Ledger:    ledgerDefaults(),
+		Models:    defaultModels(),
 		AI:        defaultAI(),
 		Log:       Log{Level: "info", Format: "text"},
 	}

@@ -39,6 +39,7 @@ func Keys() []Key {
 		operatorKeys(),
 		retentionKeys(),
 		ledgerKeys(),
+		modelsKeys(),
 		aiKeys(),
 	)
 }
