@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"html"
 	"io"
@@ -160,9 +161,10 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	console := visit(t, consoleOf(t, p))
 	console.post("/login", url.Values{"email": {opsEmail}, "password": {secrets["operator password"]}})
 	secrets["key of the operator's app"], secrets["operator's recovery code"] = console.enrolled()
-	for path, content := range crawl(console, []string{"/", "/organizations", "/jobs", "/storage", "/retention", "/controls", "/audit", "/operators", "/metrics", "/debug/pprof/goroutine?debug=2", "/debug/pprof/cmdline"}) {
+	for path, content := range crawl(console, []string{"/", "/organizations", "/jobs", "/storage", "/retention", "/controls", "/egress", "/audit", "/operators", "/metrics", "/debug/pprof/goroutine?debug=2", "/debug/pprof/cmdline"}) {
 		pages["console "+path] = content
 	}
+	namesKeys(t, owner.page("/egress.jsonl"), console.page("/egress.jsonl"))
 	for _, path := range slices.Sorted(maps.Keys(pages)) {
 		see("page "+path, pages[path])
 	}
@@ -264,6 +266,38 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	t.Logf("%d secrets, %d places, %d bytes searched, %d leaks", len(secrets), len(places), bytes, leaks)
 	if len(places) < 60 {
 		t.Errorf("only %d places were searched", len(places))
+	}
+}
+
+// namesKeys reads the ledgers of an organization and of the installation: rows of
+// exchanges that carry a credential name it, and two credentials differ.
+func namesKeys(t *testing.T, exports ...string) {
+	t.Helper()
+	ids := map[string]map[string]bool{}
+	for line := range strings.Lines(strings.Join(exports, "")) {
+		var row struct {
+			Purpose string
+			Route   string
+			KeyID   string `json:"key_id"`
+		}
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		kind, _, _ := strings.Cut(row.KeyID, ":")
+		switch {
+		case row.Purpose == "metabase" && row.Route != "/api/health" && row.Route != "/api/session/properties" && kind != "api_key",
+			row.Purpose == "mail" && kind != "smtp-password":
+			t.Errorf("a row does not name its key: %s", line)
+		}
+		if ids[row.Purpose] == nil {
+			ids[row.Purpose] = map[string]bool{}
+		}
+		if row.KeyID != "" {
+			ids[row.Purpose][row.KeyID] = true
+		}
+	}
+	if len(ids["metabase"]) != 2 || len(ids["mail"]) != 1 {
+		t.Errorf("two keys of a Metabase and a password of the mail server were used: %v", ids)
 	}
 }
 

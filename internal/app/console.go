@@ -79,7 +79,7 @@ func (s *server) openConsole(ctx context.Context, queue *jobs.Queue) error {
 		return err
 	}
 	c.handler, err = web.NewOperator(web.OperatorConfig{
-		Auth: accounts, Service: service, Metrics: s.figures.Handler(), MetricsToken: cfg.MetricsToken, Version: VersionText(),
+		Auth: accounts, Service: service, Logs: installationLogs{s.store, s.config}, Metrics: s.figures.Handler(), MetricsToken: cfg.MetricsToken, Version: VersionText(),
 		Ready: s.store.Ping, Hosts: hosts, Loopback: addr.Addr().IsLoopback(), Secure: c.secure,
 		TrustedProxies: s.config.Server.TrustedProxies, Now: s.env.Now, Logger: s.log,
 	})

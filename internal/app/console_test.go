@@ -146,7 +146,7 @@ func TestOperatorConsole(t *testing.T) {
 	if status, _, _ := visit(t, p.address).ask(http.MethodPost, "/login", login); status == http.StatusSeeOther {
 		t.Error("an operator logged in to the members' pages")
 	}
-	for _, path := range []string{"/", "/organizations", "/jobs", "/storage", "/retention", "/controls", "/audit", "/operators", "/metrics", "/debug/pprof/", "/debug/pprof/heap"} {
+	for _, path := range []string{"/", "/organizations", "/jobs", "/storage", "/retention", "/controls", "/audit", "/egress", "/operators", "/metrics", "/debug/pprof/", "/debug/pprof/heap"} {
 		if status, location, _ := console.ask(http.MethodGet, path, nil); status != http.StatusSeeOther || !strings.HasPrefix(location, "/login") {
 			t.Errorf("a stranger got %d %s for %s", status, location, path)
 		}
@@ -166,7 +166,7 @@ func TestOperatorConsole(t *testing.T) {
 			t.Errorf("the state does not say %q", want)
 		}
 	}
-	for _, path := range []string{"/organizations", "/jobs", "/storage", "/retention", "/controls", "/audit", "/operators", "/debug/pprof/", "/debug/pprof/goroutine?debug=1"} {
+	for _, path := range []string{"/organizations", "/jobs", "/storage", "/retention", "/controls", "/egress", "/audit", "/operators", "/debug/pprof/", "/debug/pprof/goroutine?debug=1"} {
 		for _, hidden := range []string{"scraper-token-1", "mail-password-1", opsPassword} {
 			if strings.Contains(console.page(path)+state, hidden) {
 				t.Errorf("%s shows a secret", path)
@@ -179,7 +179,7 @@ func TestOperatorConsole(t *testing.T) {
 	}
 	console.post("/controls/log-level", url.Values{"level": {"error"}})
 	audit := console.page("/audit")
-	for _, want := range []string{"operator_added", "traffic_stopped", "log_level_set", "factor_added"} {
+	for _, want := range []string{"Operator added", "Traffic stopped", "Log level set", "Factor added"} {
 		if !strings.Contains(audit, want) {
 			t.Errorf("the audit log lacks %s", want)
 		}

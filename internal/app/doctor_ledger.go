@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -178,19 +177,20 @@ func lastVerification(ctx context.Context, s *store.Store, data string, org stor
 	if report, ok, err = s.LastLedgerVerification(ctx, org); err != nil {
 		return report, ok, err
 	}
-	b, err := os.ReadFile(verificationFile(data))
-	if errors.Is(err, fs.ErrNotExist) {
-		return report, ok, nil
-	}
-	var left ledger.Report
-	if err == nil {
-		err = json.Unmarshal(b, &left)
-	}
-	if err != nil { // it is a courtesy of another process
-		return report, ok, nil //nolint:nilerr // see above
-	}
-	if left = left.Of(string(org)); len(left.Chains) > 0 && (!ok || left.At.After(report.At)) {
-		return left, true, nil
-	}
+	report, ok = newerVerification(report, ok, data, string(org))
 	return report, ok, nil
+}
+
+// newerVerification returns what doctor left of an organization, or of the
+// installation, where that is newer than a report.
+func newerVerification(report ledger.Report, ok bool, data, org string) (ledger.Report, bool) {
+	b, err := os.ReadFile(verificationFile(data))
+	var left ledger.Report
+	if err != nil || json.Unmarshal(b, &left) != nil { // it is a courtesy of another process
+		return report, ok
+	}
+	if left = left.Of(org); len(left.Chains) > 0 && (!ok || left.At.After(report.At)) {
+		return left, true
+	}
+	return report, ok
 }

@@ -91,10 +91,7 @@ func (p ledgerPages) Payload(ctx context.Context, org store.OrgID, conn store.Co
 			}
 		}
 		if payload, err = tx.Payload(ctx, id); err != nil {
-			if errs.KindOf(err) == errs.NotFound {
-				err = errs.New(errs.NotFound, "payload_gone", "What was sent is not kept any more.", "It is kept for at most 30 days, and goes with the chat or scan that it belongs to.")
-			}
-			return err
+			return payloadGone(err)
 		}
 		if author {
 			return nil
@@ -105,6 +102,14 @@ func (p ledgerPages) Payload(ctx context.Context, org store.OrgID, conn store.Co
 		return ledger.Payload{}, err
 	}
 	return payload, nil
+}
+
+// payloadGone says why there is no payload.
+func payloadGone(err error) error {
+	if errs.KindOf(err) == errs.NotFound {
+		return errs.New(errs.NotFound, "payload_gone", "What was sent is not kept any more.", "It is kept for at most 30 days, and goes with the chat or scan that it belongs to.")
+	}
+	return err
 }
 
 // LedgerHosts implements [egress.Ledger].

@@ -59,7 +59,11 @@ func newBench(t *testing.T) *bench {
 // actions lists what the audit log of no organization holds, the oldest first.
 func (b *bench) actions() (list []string) {
 	b.t.Helper()
-	rows, _, err := b.service.AuditLog(b.t.Context(), 50, 0)
+	var rows []store.AuditRow
+	err := b.store.ViewInstallation(b.t.Context(), func(ctx context.Context, logs store.InstallationLogs) (err error) {
+		rows, _, err = logs.AuditLog(ctx, store.AuditQuery{Limit: 50})
+		return err
+	})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -210,16 +210,6 @@ func (s *Service) Configuration() [][2]string {
 // Uptime is how long this process has run.
 func (s *Service) Uptime() time.Duration { return s.cfg.Now().Sub(s.cfg.Since) }
 
-// AuditLog lists what operators did and what belongs to no organization, the
-// newest first.
-func (s *Service) AuditLog(ctx context.Context, limit, offset int) (rows []store.AuditRow, total int, err error) {
-	err = s.cfg.Store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
-		rows, total, err = tx.AuditLog(ctx, store.AuditQuery{Limit: limit, Offset: offset})
-		return err
-	})
-	return rows, total, err
-}
-
 // Operators lists the console's accounts.
 func (s *Service) Operators(ctx context.Context) (list []store.User, err error) {
 	err = s.cfg.Store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {

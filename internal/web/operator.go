@@ -16,7 +16,9 @@ import (
 	"github.com/metalens/metalens/internal/store"
 	"github.com/metalens/metalens/internal/web/account"
 	"github.com/metalens/metalens/internal/web/assets"
+	"github.com/metalens/metalens/internal/web/audit"
 	"github.com/metalens/metalens/internal/web/console"
+	"github.com/metalens/metalens/internal/web/egress"
 	"github.com/metalens/metalens/internal/web/page"
 )
 
@@ -25,6 +27,7 @@ import (
 type OperatorConfig struct {
 	Auth    *auth.Service // of operators' accounts, never the members'
 	Service console.Service
+	Logs    console.Logs
 	Metrics http.Handler
 	// MetricsToken lets a scraper read the metrics without a log-in; zero: only
 	// operators may.
@@ -44,8 +47,8 @@ type OperatorConfig struct {
 // NewOperator returns the handler of the operator console, middleware included.
 // It knows no connection and no content.
 func NewOperator(cfg OperatorConfig) (http.Handler, error) {
-	if cfg.Auth == nil || cfg.Service == nil || cfg.Metrics == nil {
-		return nil, errors.New("web: OperatorConfig lacks Auth, Service or Metrics")
+	if cfg.Auth == nil || cfg.Service == nil || cfg.Logs == nil || cfg.Metrics == nil {
+		return nil, errors.New("web: OperatorConfig lacks Auth, Service, Logs or Metrics")
 	}
 	inner := Config{
 		Auth: cfg.Auth, Hosts: cfg.Hosts, Loopback: cfg.Loopback, Secure: cfg.Secure, TrustedProxies: cfg.TrustedProxies,
@@ -80,7 +83,8 @@ func NewOperator(cfg OperatorConfig) (http.Handler, error) {
 // wants an operator with a second factor.
 func operatorRoutes(cfg OperatorConfig) []route {
 	me := account.New(cfg.Auth)
-	h := console.New(cfg.Service, cfg.Version)
+	h := console.New(cfg.Service, cfg.Logs, cfg.Version)
+	left, deeds := egress.NewInstallation(cfg.Logs), audit.NewInstallation(cfg.Logs)
 	profile := func(f http.HandlerFunc) page.Func {
 		return func(q *page.Request) error {
 			f(q.W, q.R)
@@ -100,7 +104,15 @@ func operatorRoutes(cfg OperatorConfig) []route {
 		{"POST /controls/log-level", page.Owner, h.SetLogLevel},
 		{"POST /controls/stop", page.Owner, h.StopTraffic},
 		{"POST /controls/allow", page.Owner, h.AllowTraffic},
-		{"GET /audit", page.Owner, h.Audit},
+		{"GET /egress", page.Owner, left.List},
+		{"GET /egress.csv", page.Owner, left.CSV},
+		{"GET /egress.jsonl", page.Owner, left.JSONL},
+		{"GET /egress/{row}", page.Owner, left.Show},
+		{"POST /egress/{row}/payload", page.Owner, left.Payload},
+		{"GET /audit", page.Owner, deeds.List},
+		{"GET /audit.csv", page.Owner, deeds.CSV},
+		{"GET /audit.jsonl", page.Owner, deeds.JSONL},
+		{"POST /logs/verify", page.Owner, h.VerifyLogs},
 		{"GET /operators", page.Owner, h.Operators},
 		{"POST /operators/{operator}/remove", page.Owner | page.Fresh, h.RemoveOperator},
 		{"GET /debug/pprof/{$}", page.Owner, profile(pprof.Index)},

@@ -21,10 +21,17 @@ import (
 )
 
 // Handlers answers the addresses of the audit log.
-type Handlers struct{ log Log }
+type Handlers struct {
+	log          Log
+	installation bool
+}
 
 // New returns the handlers.
-func New(log Log) *Handlers { return &Handlers{log} }
+func New(log Log) *Handlers { return &Handlers{log: log} }
+
+// NewInstallation returns the handlers of the operator console: the log of what
+// operators did and of what belongs to no organization.
+func NewInstallation(log Log) *Handlers { return &Handlers{log: log, installation: true} }
 
 const path = "/audit"
 
@@ -38,6 +45,7 @@ type view struct {
 	Rows      []row
 	Pager     ui.PagerView
 	Integrity ui.IntegrityView
+	Console   bool // of the installation, for operators
 	Now       time.Time
 }
 
@@ -105,7 +113,7 @@ func (h *Handlers) List(q *page.Request) error {
 	if err != nil {
 		return err
 	}
-	v := view{Params: params, Now: q.Now}
+	v := view{Params: params, Console: h.installation, Now: q.Now}
 	people, err := h.log.AuditPeople(q.Context(), q.Org())
 	if err != nil {
 		return err
@@ -138,11 +146,14 @@ func (h *Handlers) List(q *page.Request) error {
 		case r.Actor == "":
 			shown.Actor = "MetaLens"
 		case shown.Actor == "":
-			shown.Actor = "former member " + ui.Clip(ui.Clean(string(r.Actor)), 8)
+			shown.Actor = h.former() + ui.Clip(ui.Clean(string(r.Actor)), 8)
 		}
 		v.Rows = append(v.Rows, shown)
 	}
 	v.Pager = ui.Pages(path, params, len(v.Rows), total, "row", "rows")
+	if h.installation {
+		return q.Page(http.StatusOK, "Audit", "log", consolePage(v), page.Wide())
+	}
 	return settings.Page(q, http.StatusOK, "audit", "Audit log", listPage(v), page.Wide())
 }
 
@@ -165,6 +176,14 @@ const (
 	maxObject = 60 // runes of an object in the table
 	shortID   = 8  // of an id; its end tells ids of one minute apart
 )
+
+// former names somebody whose account is not among those that are shown.
+func (h *Handlers) former() string {
+	if h.installation {
+		return "account "
+	}
+	return "former member "
+}
 
 func words(action string) string { return ui.Capital(strings.ReplaceAll(ui.Clean(action), "_", " ")) }
 

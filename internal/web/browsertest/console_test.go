@@ -20,7 +20,7 @@ func TestConsoleIsAccessible(t *testing.T) {
 		t.Fatal(err)
 	}
 	handler, err := web.NewOperator(web.OperatorConfig{
-		Auth: accounts, Service: &webtest.Console{}, Metrics: http.NotFoundHandler(), Version: "MetaLens v0.0.0-test", Loopback: true, Now: b.Clock,
+		Auth: accounts, Service: &webtest.Console{}, Logs: webtest.ConsoleLogs{Backend: b}, Metrics: http.NotFoundHandler(), Version: "MetaLens v0.0.0-test", Loopback: true, Now: b.Clock,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -47,6 +47,7 @@ func TestConsoleIsAccessible(t *testing.T) {
 				{"console-storage", "/storage"},
 				{"console-retention", "/retention"},
 				{"console-controls", "/controls"},
+				{"console-egress", "/egress"},
 				{"console-audit", "/audit"},
 				{"console-operators", "/operators"},
 			} {

@@ -15,6 +15,8 @@ import (
 	"github.com/metalens/metalens/internal/ledger"
 	"github.com/metalens/metalens/internal/operator"
 	"github.com/metalens/metalens/internal/store"
+	"github.com/metalens/metalens/internal/web/audit"
+	"github.com/metalens/metalens/internal/web/egress"
 	"github.com/metalens/metalens/internal/web/page"
 	"github.com/metalens/metalens/internal/web/ui"
 )
@@ -33,10 +35,18 @@ type Service interface {
 	SetLogLevel(ctx context.Context, by store.UserID, level string) error
 	StopTraffic(ctx context.Context, by store.UserID, p ledger.Purpose, why string) error
 	AllowTraffic(ctx context.Context, by store.UserID, p ledger.Purpose) error
-	AuditLog(ctx context.Context, limit, offset int) ([]store.AuditRow, int, error)
 	Operators(ctx context.Context) ([]store.User, error)
 	RemoveOperator(ctx context.Context, by, id store.UserID) error
 	RetentionReports(ctx context.Context, limit int) ([]store.RetentionReport, error)
+}
+
+// Logs are the installation's own ledger and audit log, for operators only.
+type Logs interface {
+	egress.Ledger
+	audit.Log
+	// VerifyLogs compares both chains with what was written, now, and keeps the
+	// result for the pages.
+	VerifyLogs(ctx context.Context) (ledger.Report, error)
 }
 
 // Menu is the console's navigation.
@@ -48,6 +58,7 @@ func Menu() []ui.MenuEntry {
 		{Key: "storage", Href: "/storage", Label: "Storage", Icon: "metrics"},
 		{Key: "retention", Href: "/retention", Label: "Retention", Icon: "scans"},
 		{Key: "controls", Href: "/controls", Label: "Controls", Icon: "impact"},
+		{Key: "egress", Href: "/egress", Label: "Egress", Icon: "egress"},
 		{Key: "log", Href: "/audit", Label: "Audit", Icon: "findings"},
 		{Key: "operators", Href: "/operators", Label: "Operators", Icon: "user"},
 	}
@@ -56,12 +67,13 @@ func Menu() []ui.MenuEntry {
 // Handlers answers the console's addresses.
 type Handlers struct {
 	service Service
+	logs    Logs
 	version string
 }
 
 // New returns the handlers.
-func New(service Service, version string) *Handlers {
-	return &Handlers{service: service, version: version}
+func New(service Service, logs Logs, version string) *Handlers {
+	return &Handlers{service: service, logs: logs, version: version}
 }
 
 // State shows how the installation is doing.
@@ -195,14 +207,26 @@ func (h *Handlers) AllowTraffic(q *page.Request) error {
 	return h.then(q, err, "Allowed again.", "/controls")
 }
 
-// Audit lists what operators did and what belongs to no organization.
-func (h *Handlers) Audit(q *page.Request) error {
-	params := q.R.URL.Query()
-	rows, total, err := h.service.AuditLog(q.Context(), ui.PerPage, ui.Offset(params))
+// VerifyLogs compares the installation's own logs with what was written.
+func (h *Handlers) VerifyLogs(q *page.Request) error {
+	report, err := h.logs.VerifyLogs(q.Context())
 	if err != nil {
 		return err
 	}
-	return q.Page(http.StatusOK, "Audit", "log", auditPage(rows, ui.Pages("/audit", params, len(rows), total, "row", "rows"), q.Now), page.Wide())
+	rows := 0
+	for _, c := range report.Chains {
+		rows += int(c.Rows)
+	}
+	said := ui.Flash{Text: "Verified: " + ui.Count(rows, "row is", "rows are") + " as written."}
+	if n := report.Problems(); n > 0 {
+		said = ui.Flash{Text: ui.Count(n, "contradiction was", "contradictions were") + " found. Run metalens doctor --verify-ledger; it names them.", Bad: true}
+	}
+	q.Flash(said)
+	back := "/audit"
+	if q.R.PostFormValue("back") == "/egress" {
+		back = "/egress"
+	}
+	return q.Redirect(back)
 }
 
 // Operators lists the console's accounts.

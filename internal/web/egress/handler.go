@@ -20,14 +20,22 @@ import (
 )
 
 // Handlers answers the addresses of the egress ledger.
-type Handlers struct{ ledger Ledger }
+type Handlers struct {
+	ledger       Ledger
+	installation bool
+}
 
 // New returns the handlers.
 func New(ledger Ledger) *Handlers { return &Handlers{ledger: ledger} }
 
+// NewInstallation returns the handlers of the operator console: the ledger of
+// what belongs to no organization.
+func NewInstallation(ledger Ledger) *Handlers { return &Handlers{ledger: ledger, installation: true} }
+
 type view struct {
 	Path      string // address without filters
 	Whole     bool   // of the whole organization
+	Console   bool   // of the installation, for operators
 	Admin     bool
 	Params    url.Values
 	Purposes  []ui.Choice
@@ -152,7 +160,7 @@ func (h *Handlers) List(q *page.Request) error {
 	if err != nil {
 		return err
 	}
-	v := view{Path: path(q), Whole: q.Conn.ID == "", Admin: q.Viewer.May(store.RoleAdmin), Params: params, Now: q.Now}
+	v := view{Path: path(q), Whole: q.Conn.ID == "", Console: h.installation, Admin: q.Viewer.May(store.RoleAdmin), Params: params, Now: q.Now}
 	rows, total, err := h.ledger.Ledger(q.Context(), q.Org(), ask)
 	if err != nil {
 		return err
