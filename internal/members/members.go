@@ -179,8 +179,9 @@ func mayChange(by access.Actor, user store.UserID, from, to store.Role) error {
 	return nil
 }
 
-// Remove ends a membership and the member's logins. Admins may; an owner only
-// by owners.
+// Remove ends a membership. The member's logins show nothing of the organization
+// from the next request on; they end where there is no other organization. Admins
+// may; an owner only by owners.
 func (s *Service) Remove(ctx context.Context, org store.OrgID, user store.UserID) error {
 	if err := enter(ctx, org, access.Admin); err != nil {
 		return err
@@ -223,8 +224,17 @@ func (s *Service) end(ctx context.Context, org store.OrgID, user store.UserID, a
 		if err := tx.RemoveMembership(ctx, org, user); err != nil {
 			return err
 		}
-		if _, err := tx.DeleteUserSessions(ctx, user, ""); err != nil {
-			return fmt.Errorf("end sessions: %w", err)
+		// Sessions are the account's, and the membership is read with each request:
+		// here they show nothing from now on. They go on in the person's other
+		// organizations; without any, they end.
+		left, err := tx.MembershipsOf(ctx, user)
+		if err != nil {
+			return fmt.Errorf("find memberships: %w", err)
+		}
+		if len(left) == 0 {
+			if _, err := tx.DeleteUserSessions(ctx, user, ""); err != nil {
+				return fmt.Errorf("end sessions: %w", err)
+			}
 		}
 		return audit(ctx, tx, org, action, "user:"+string(user), fmt.Sprintf(`{"role":%q}`, before.Role))
 	})

@@ -564,3 +564,31 @@ func TestSeveralOrganizations(t *testing.T) {
 		}
 	})
 }
+
+// TestRemovedMembersStayElsewhere removes somebody from one of two organizations:
+// the logins go on in the other one, and end with the last.
+func TestRemovedMembersStayElsewhere(t *testing.T) {
+	clubs(t, func(c *club) {
+		var second store.OrgID
+		err := c.store.InSystem(c.Context(), func(ctx context.Context, tx *store.SystemTx) error {
+			o, err := tx.InsertOrganization(ctx, store.Organization{Name: "Second"})
+			if err != nil {
+				return err
+			}
+			second = o.ID
+			return tx.SetMembership(ctx, store.Membership{OrgID: second, UserID: c.ids["editor"], Role: access.Viewer})
+		})
+		if err != nil {
+			c.Logf("one organization is all that this engine holds: %v", err)
+			return
+		}
+		c.code(c.service.Remove(c.who(access.Admin), c.org, c.ids["editor"]), "")
+		if c.role("editor") != "" || len(c.sessions("editor")) != 1 {
+			c.Errorf("role %q, %d logins: the other organization's are not this one's to end", c.role("editor"), len(c.sessions("editor")))
+		}
+		c.code(c.service.Remove(c.who(access.Admin), c.org, c.ids["viewer"]), "")
+		if len(c.sessions("viewer")) != 0 {
+			c.Error("somebody without an organization stayed logged in")
+		}
+	})
+}
