@@ -39,9 +39,9 @@ type place struct {
 const placePassword = "a long enough passphrase 9"
 
 // newPlace builds the server; an empty address takes the embedded database.
-func newPlace(t testing.TB, address string) *place {
+func newPlace(t testing.TB, address string, more ...string) *place {
 	t.Helper()
-	environ := []string{"METALENS_LISTEN=127.0.0.1:0", "METALENS_LOG_LEVEL=error"}
+	environ := append([]string{"METALENS_LISTEN=127.0.0.1:0", "METALENS_LOG_LEVEL=error"}, more...)
 	if address != "" {
 		environ = append(environ, "METALENS_DATABASE_URL="+address)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"iter"
 	"maps"
 	"net/http"
 	"net/url"
@@ -29,12 +30,16 @@ import (
 // with every identity of the second.
 type matrix struct {
 	*place
-	a, b  *tenant
-	raw   *sql.DB             // sees every row
-	ids   map[string]string   // of the first organization, by the name of a route's parameter
-	pairs map[string][]string // form fields that name things
-	role  store.Role          // who asks
-	marks []string            // texts that stand in the first organization only
+	a, b   *tenant
+	raw    *sql.DB                 // sees every row
+	ids    map[string]string       // of the first organization, by the name of a route's parameter
+	others map[string][]string     // further ones, by the same names
+	texts  []string                // ids that a text argument of a service or a query may be
+	inside map[store.Role]*browser // members of the first organization, logged in
+	pairs  map[string][]string     // form fields that name things
+	role   store.Role              // who asks
+	text   string                  // what a text argument is; empty = a fingerprint
+	marks  []string                // texts that stand in the first organization only
 }
 
 // TestTenants is the cross-tenant matrix: routes, services, queries and plain SQL.
@@ -46,9 +51,7 @@ func TestTenants(t *testing.T) {
 	m.raw = cluster.Everything(t, address)
 	m.fill()
 	before := m.dump()
-	if len(before) < 12 {
-		t.Fatalf("only %d tables hold rows of the first organization: %v", len(before), slices.Sorted(maps.Keys(before)))
-	}
+	m.complete(t, before)
 	t.Run("routes", func(t *testing.T) { m.routes(t) })
 	m.same(t, before)
 	t.Run("api", func(t *testing.T) { m.api(t) })
@@ -59,6 +62,7 @@ func TestTenants(t *testing.T) {
 	m.same(t, before)
 	t.Run("sql", func(t *testing.T) { m.plain(t, address) })
 	m.same(t, before)
+	t.Run("console", func(t *testing.T) { m.operator(t) })
 }
 
 // fill makes one of everything in the first organization and notes the ids.
@@ -95,7 +99,7 @@ func (m *matrix) fill() {
 	}
 	// Things of which the first organization has none here: an id of the right
 	// shape that is nobody's must not matter either.
-	for _, name := range []string{"invitation", "token", "factor", "job", "name", "operator", "request", "version", "org", "chat", "report", "subject", "file"} {
+	for _, name := range []string{"name", "operator", "request", "version", "org", "chat", "report", "subject", "file"} {
 		m.ids[name] = string(m.a.scan)
 	}
 	m.marks = []string{"Metabase of Alpha", "@alpha.example", "Alpha first", "Alpha viewer", "Alpha owner", string(m.a.org)}
@@ -105,6 +109,12 @@ func (m *matrix) fill() {
 		"conn": {m.ids["conn"]}, "connection": {m.ids["conn"]}, "org": {string(m.a.org)}, "organization": {string(m.a.org)}, "id": {m.ids["conn"]},
 		"name": {"Taken over"}, "url": {"http://127.0.0.1:1"}, "auth": {"api_key"}, "schedule": {""}, "confirm": {"Metabase of Alpha"}, "sql": {"DROP TABLE zq"}, "text": {"DROP TABLE zq"},
 	}
+	m.fillAccounts()
+	for _, name := range []string{"invitation", "token", "factor", "job", "row"} {
+		m.pairs[name] = append([]string{m.ids[name]}, m.others[name]...)
+	}
+	m.pairs["session"] = []string{m.ids["session"]}
+	m.pairs["code"], m.pairs["device"] = []string{"aaaa-bbbb-cccc"}, []string{"zqadevice"}
 }
 
 var roleNames = []store.Role{"", store.RoleViewer, store.RoleEditor, store.RoleAdmin, store.RoleOwner}
@@ -204,6 +214,7 @@ func short(s string) string { return s[:min(len(s), 300)] }
 // described fails the test.
 func (m *matrix) paths(t *testing.T, pattern string) []string {
 	t.Helper()
+	instead := map[string]string{}
 	fill := func(conn store.ConnectionID) string {
 		return parameter.ReplaceAllStringFunc(strings.ReplaceAll(pattern, "{$}", ""), func(p string) string {
 			name := parameter.FindStringSubmatch(p)[1]
@@ -214,12 +225,22 @@ func (m *matrix) paths(t *testing.T, pattern string) []string {
 			if name == "conn" {
 				id = string(conn)
 			}
+			if other := instead[name]; other != "" {
+				id = other
+			}
 			return ui.EscapeID(id)
 		})
 	}
 	list := []string{fill(m.a.conn)}
 	if strings.Contains(pattern, "{conn}") {
 		list = append(list, fill(m.b.conn))
+	}
+	for _, name := range parameter.FindAllStringSubmatch(pattern, -1) {
+		for _, id := range m.others[name[1]] {
+			instead[name[1]] = id
+			list = append(list, fill(m.a.conn))
+			delete(instead, name[1])
+		}
 	}
 	return list
 }
@@ -287,7 +308,7 @@ func (m *matrix) value(t reflect.Type) reflect.Value {
 	v := reflect.New(t).Elem()
 	switch t.Kind() {
 	case reflect.String:
-		v.SetString(m.ids["fingerprint"])
+		v.SetString(cmp.Or(m.text, m.ids["fingerprint"]))
 	case reflect.Int64:
 		v.SetInt(1)
 	case reflect.Slice:
@@ -365,21 +386,40 @@ func (m *matrix) services(t *testing.T) {
 		for _, name := range s.callable() {
 			method := v.MethodByName(name)
 			for _, role := range roleNames {
-				out, err := m.call(m.identity(role), method)
-				calls++
-				answer := text(out)
-				for _, found := range m.leaks(answer, "") {
-					leaks++
-					t.Errorf("%s.%s as %q answers %s", s.name, name, role, found)
-				}
-				if err == nil && takes(method.Type(), reflect.TypeFor[store.OrgID]()) {
-					leaks++
-					t.Errorf("%s.%s enters another organization as %q", s.name, name, role)
+				for range m.eachText(method.Type()) {
+					out, err := m.call(m.identity(role), method)
+					calls++
+					answer := text(out)
+					for _, found := range m.leaks(answer, "") {
+						leaks++
+						t.Errorf("%s.%s as %q answers %s", s.name, name, role, found)
+					}
+					if err == nil && takes(method.Type(), reflect.TypeFor[store.OrgID]()) {
+						leaks++
+						t.Errorf("%s.%s enters another organization as %q", s.name, name, role)
+					}
 				}
 			}
 		}
 	}
 	t.Logf("%d calls of service methods, %d leaks", calls, leaks)
+}
+
+// eachText goes through the ids that a text argument may be; a method without one
+// is called once.
+func (m *matrix) eachText(t reflect.Type) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		list := []string{""}
+		if takes(t, reflect.TypeFor[string]()) || takes(t, reflect.TypeFor[[]string]()) {
+			list = append(list, m.texts...)
+		}
+		defer func() { m.text = "" }()
+		for _, m.text = range list {
+			if !yield(m.text) {
+				return
+			}
+		}
+	}
 }
 
 func takesContext(t reflect.Type) bool {
@@ -399,30 +439,33 @@ func takes(t, what reflect.Type) bool {
 // of the first, and keeps what they write: the rows of the first are compared
 // afterwards.
 func (m *matrix) queries(t *testing.T) {
-	calls, leaks, refused := 0, 0, 0
+	queries, calls, leaks, refused := 0, 0, 0, 0
 	kind := reflect.TypeFor[*store.Tx]()
 	for i := range kind.NumMethod() {
 		method := kind.Method(i)
 		if !takesContext(dropFirst(method.Type)) {
 			continue
 		}
-		err := m.server.store.InOrg(m.system, m.b.org, func(ctx context.Context, tx *store.Tx) error {
-			out, err := m.call(ctx, reflect.ValueOf(tx).Method(i))
-			calls++
+		queries++
+		for range m.eachText(dropFirst(method.Type)) {
+			err := m.server.store.InOrg(m.system, m.b.org, func(ctx context.Context, tx *store.Tx) error {
+				out, err := m.call(ctx, reflect.ValueOf(tx).Method(i))
+				calls++
+				if err != nil {
+					return err
+				}
+				for _, found := range m.leaks(text(out), "") {
+					leaks++
+					t.Errorf("Tx.%s answers %s", method.Name, found)
+				}
+				return nil
+			})
 			if err != nil {
-				return err
+				refused++
 			}
-			for _, found := range m.leaks(text(out), "") {
-				leaks++
-				t.Errorf("Tx.%s answers %s", method.Name, found)
-			}
-			return nil
-		})
-		if err != nil {
-			refused++
 		}
 	}
-	t.Logf("%d queries, %d refused, %d leaks", calls, refused, leaks)
+	t.Logf("%d queries, %d calls, %d refused, %d leaks", queries, calls, refused, leaks)
 	if calls < 60 || refused == calls {
 		t.Errorf("only %d queries, %d refused", calls, refused)
 	}
@@ -520,7 +563,10 @@ func (m *matrix) dump() map[string][]string {
 	}
 	add("organizations", `id = '`+string(m.a.org)+`'`)
 	add("users", `id IN `+in)
-	add("sessions", `user_id IN `+in)
+	for _, table := range personal {
+		add(table, `user_id IN `+in)
+	}
+	add("river_job", `args->>'org' = '`+string(m.a.org)+`'`)
 	return out
 }
 

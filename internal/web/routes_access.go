@@ -35,3 +35,13 @@ func Routes(cfg Config) []Route {
 	}
 	return list
 }
+
+// OperatorRoutes lists every page of the operator console; the metrics stand
+// beside it.
+func OperatorRoutes(cfg OperatorConfig) []Route {
+	var list []Route
+	for _, r := range operatorRoutes(cfg) {
+		list = append(list, Route{r.Pattern, r.Access})
+	}
+	return list
+}

@@ -91,6 +91,7 @@ type Config struct {
 	ClientAddr    func(*http.Request) netip.Addr
 	Secure        bool
 	Menu          []ui.MenuEntry // optional: replaces the navigation
+	Chat          bool           // the frame offers chats
 }
 
 // Site makes handlers of page functions.
@@ -177,6 +178,9 @@ func (s *Site) answer(q *Request, needs Access, f Func) error {
 		return q.login()
 	case who > Enrolling:
 		if err := access.Require(q.Context(), needs.role()); err != nil {
+			return err
+		}
+		if err := q.elsewhere(); err != nil {
 			return err
 		}
 		if id := q.R.PathValue("conn"); id != "" {
@@ -332,7 +336,7 @@ func (q *Request) Render(status int, c templ.Component) error {
 	}
 	q.W.Header().Set("Content-Type", "text/html; charset=utf-8")
 	q.W.WriteHeader(status)
-	_, _ = b.WriteTo(q.W) // the reader may have gone; nobody is left to tell
+	_, _ = q.W.Write(q.within(b.Bytes())) // the reader may have gone; nobody is left to tell
 	return nil
 }
 
@@ -349,7 +353,7 @@ func (q *Request) Download(name, media string, data []byte) error {
 }
 
 func (q *Request) bareFrame() ui.Frame {
-	f := ui.Frame{Menu: q.site.cfg.Menu, Theme: Theme(q.R), Path: q.R.URL.RequestURI(), Now: q.Now, Assets: q.site.cfg.Assets}
+	f := ui.Frame{Menu: q.site.cfg.Menu, Chat: q.site.cfg.Chat, Theme: Theme(q.R), Path: q.R.URL.RequestURI(), Now: q.Now, Assets: q.site.cfg.Assets}
 	if !q.Viewer.IsZero() {
 		f.Viewer = ui.Viewer{Name: q.Viewer.Name, Email: q.Viewer.Email, Admin: q.Viewer.May(store.RoleAdmin)}
 	}
