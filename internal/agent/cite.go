@@ -71,7 +71,7 @@ func PlainName(w *tools.World, r catalog.Ref) string {
 var (
 	markdownLink = regexp.MustCompile(`!?\[([^\]\n]*)\]\([^)\n]*\)`)
 	address      = regexp.MustCompile(`(?i)\b(?:(?:https?|ftp|file|data|javascript|vbscript|mailto):[^\s<>"')\]]*|www\.[^\s<>"')\]]+)`)
-	element      = regexp.MustCompile(`(?s)</?[a-zA-Z][^<>]{0,2000}>|<!--.*?-->`)
+	element      = regexp.MustCompile(`(?s)</?[a-zA-Z][^<>]*>|<!--.*?-->`)
 )
 
 // Prose makes text that a model wrote safe to be shown as text: no addresses (a

@@ -33,6 +33,7 @@ type compared struct {
 	view       *browse.View
 	duplicates *duplicates.Content
 	metrics    *metrics.Content
+	found      similar.Result
 }
 
 func newContentPages(l *library) *contentPages { return &contentPages{library: l} }
@@ -105,7 +106,7 @@ func (p *contentPages) work(view *browse.View) (c *compared, err error) {
 	if err := l.life.Err(); err != nil {
 		return nil, err
 	}
-	c = &compared{view, duplicates.NewContent(view, found.Clusters), metrics.NewContent(view, found.Metrics, found.Conflicts)}
+	c = &compared{view, duplicates.NewContent(view, found.Clusters), metrics.NewContent(view, found.Metrics, found.Conflicts), found}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.kept = append(p.kept, c)

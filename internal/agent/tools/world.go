@@ -2,11 +2,14 @@ package tools
 
 import (
 	"context"
+	"sync"
 
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/check"
 	"github.com/metalens/metalens/internal/lineage"
+	"github.com/metalens/metalens/internal/mask"
 	"github.com/metalens/metalens/internal/similar"
+	"github.com/metalens/metalens/internal/sqllens"
 	"github.com/metalens/metalens/internal/store"
 )
 
@@ -15,7 +18,6 @@ import (
 type World struct {
 	Org        store.OrgID
 	Connection store.ConnectionID
-	Name       string // of the connection
 	Scan       store.Scan
 	Index      *catalog.Index
 	Graph      *lineage.Graph
@@ -70,4 +72,36 @@ type Backend interface {
 	Changes(ctx context.Context, org store.OrgID, conn store.ConnectionID) ([]store.Change, error)
 	// Check returns what a check is about; ok is false for an unknown id.
 	Check(id string) (meta check.Meta, ok bool)
+}
+
+// NewConversation starts or goes on with a conversation about a world: m is its
+// map so far, nil for a new one.
+func NewConversation(w *World, c *mask.Classifier, m *mask.Map, strict bool) *mask.Conversation {
+	schemas := map[string]*sqllens.Schema{}
+	var mu sync.Mutex
+	return mask.NewConversation(mask.Options{
+		Classifier: c, Map: m, Strict: strict,
+		Library: mask.Library{
+			Index: w.Index,
+			Schema: func(databaseID string) *sqllens.Schema {
+				mu.Lock()
+				defer mu.Unlock()
+				s, ok := schemas[databaseID]
+				if !ok {
+					s = SchemaOf(w.Index, databaseID)
+					schemas[databaseID] = s
+				}
+				return s
+			},
+			Origins: func(question catalog.Ref, column string) []string {
+				var ids []string
+				for _, e := range w.Graph.ColumnSources(question) {
+					if e.ToColumn == column && e.From.Kind == catalog.KindColumn {
+						ids = append(ids, e.From.ID)
+					}
+				}
+				return ids
+			},
+		},
+	})
 }
