@@ -13,11 +13,11 @@ const (
 	factorFlag      = 0.12 // email_verified, has_phone
 	factorMeta      = 0.30 // email_format
 	factorThing     = 0.35 // email_campaign
-	factorUnknown   = 0.60 // email_xyz
+	factorUnknown   = 0.70 // email_xyz
 	factorFollowed  = 0.40 // phone_country: the later meaning counts
 	factorKept      = 0.85 // disability_type still tells the disability
 	factorType      = 0.15 // a number is no e-mail address
-	factorWeak      = 0.40 // "ad" is a name in Turkish only
+	factorWeak      = 0.20 // "ad" is a name in Turkish only
 	factorBool      = 0.12
 	factorBoolKept  = 0.75 // is_pregnant tells all
 	factorQualified = 0.80 // xyz_token
@@ -136,6 +136,8 @@ func (l *lexicon) tableOfConcept(s nameSegment) (about, bool) {
 		return about{topic: topicRecord, word: s.text, table: true}, true
 	case Location:
 		return about{topic: topicThing, word: s.text, table: true}, true
+	case Health:
+		return about{topic: topicRecord, word: s.text, table: true}, true
 	case FreeText:
 		return about{topic: topicTalk, word: s.text, table: true}, true
 	default:
@@ -166,7 +168,7 @@ func (l *lexicon) weigh(segments []nameSegment, i int, table about, tableName st
 	j := judgement{concept: segments[i].concept, word: segments[i].text}
 	j.about = l.aboutOf(segments, i, c, table, tableName)
 	j.score = c.scores[j.about.topic]
-	if segments[i].weak && !believable(segments, i, j.about) {
+	if segments[i].weak != strongWord && !believable(segments, i, j.about) {
 		j.score *= factorWeak
 	}
 	if j.about.topic == topicOpen && j.score < qualifiedScore && strangeBefore(segments, i, tableName) {
@@ -186,7 +188,7 @@ func (l *lexicon) weigh(segments []nameSegment, i int, table about, tableName st
 // believable says whether a short word of some language may mean what it can
 // mean: alone, and of a person.
 func believable(segments []nameSegment, i int, a about) bool {
-	if a.topic != topicPerson && a.topic != topicRecord {
+	if a.topic != topicPerson && (a.topic != topicRecord || segments[i].weak == ofPeople) {
 		return false
 	}
 	for k := range segments {
@@ -282,14 +284,15 @@ func isAlias(word, table string) bool {
 // before weighs the words before a meaning.
 func (j *judgement) before(segments []nameSegment, i int, c *concept, kept bool) {
 	first := segments[0]
+	if asks, word := asked(segments[:i]); asks {
+		if kept {
+			j.lower(factorBoolKept, word)
+		} else {
+			j.lower(factorFlag, word)
+		}
+	}
 	switch {
 	case first.concept != noConcept:
-	case first.kinds&kindAsk != 0:
-		if kept {
-			j.lower(factorBoolKept, first.text)
-		} else {
-			j.lower(factorFlag, first.text)
-		}
 	case first.kinds&kindNumber != 0 && !isAmount(c):
 		j.lower(factorCount, first.text)
 	case c.category == GovernmentID:
@@ -303,6 +306,20 @@ func (j *judgement) before(segments []nameSegment, i int, c *concept, kept bool)
 	if prev := segments[i-1]; i > 1 && prev.concept == noConcept && prev.kinds&(kindNumber|kindCount) != 0 && prev.kinds&(kindNeutral|kindOwn) == 0 && !isAmount(c) {
 		j.lower(factorCount, prev.text)
 	}
+}
+
+// asked says whether a name begins as a question, maybe behind whom it concerns:
+// "has_phone", "user_allow_email".
+func asked(segments []nameSegment) (bool, string) {
+	for _, s := range segments {
+		if s.concept == noConcept && s.kinds&kindAsk != 0 {
+			return true, s.text
+		}
+		if s.kinds&(kindRoles|kindNeutral) == 0 {
+			break
+		}
+	}
+	return false, ""
 }
 
 // romanceHead says whether a word comes before what it is the head of, as in
@@ -365,6 +382,9 @@ func isDigest(word string) bool {
 
 func (j *judgement) byType(c *concept, class byte, kept bool) {
 	switch {
+	case c.name == "persontextid" && class != typeText:
+		j.score *= factorID
+		j.but = "it may be a key"
 	case class == typeUnknown, class == typeCode && (kept || c.category == Location):
 	case class == typeCode:
 		j.score *= factorBool

@@ -166,7 +166,7 @@ type nameSegment struct {
 	kinds   wordKind // what else it can stand for
 	digits  bool
 	known   bool
-	weak    bool
+	weak    weakness
 }
 
 const (

@@ -67,8 +67,18 @@ type concept struct {
 type wordEntry struct {
 	concept int16
 	kinds   wordKind
-	weak    bool // too short to be believed outside of tables about people
+	weak    weakness
 }
+
+// weakness says where a word is not believed that means something else in
+// another language or another place.
+type weakness uint8
+
+const (
+	strongWord weakness = iota
+	personal            // believed alone, in tables about people and what concerns one
+	ofPeople            // believed alone, in tables about people
+)
 
 // lexicon is all that the classifier knows of words. It is not changed after it
 // was read.
@@ -207,8 +217,10 @@ func (l *lexicon) readWords(text string, concepts map[string]int16) error {
 // addPhrase enters a phrase. Of two concepts the first one stays, kinds add up.
 func (l *lexicon) addPhrase(phrase string, e wordEntry) {
 	word, whole := strings.CutSuffix(phrase, "!")
-	if short, ok := strings.CutSuffix(word, "?"); ok {
-		word, whole, e.weak = short, true, true
+	if short, ok := strings.CutSuffix(word, "??"); ok {
+		word, whole, e.weak = short, true, ofPeople
+	} else if short, ok := strings.CutSuffix(word, "?"); ok {
+		word, whole, e.weak = short, true, personal
 	}
 	key := fold(strings.ReplaceAll(word, " ", ""))
 	if key == "" {
