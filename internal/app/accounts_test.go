@@ -103,3 +103,15 @@ func TestResetByLetterForgetsBrowsers(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestHostsOnThePageHideLogins names where things go without who logs in there.
+func TestHostsOnThePageHideLogins(t *testing.T) {
+	for text, want := range map[string]string{
+		"http://user:pass@proxy.example:3128": "proxy.example:3128", "user:p%ss@proxy.example:3128": "proxy.example:3128",
+		"tls://logs.example:6514": "logs.example:6514", "unix:/dev/log": "unix:/dev/log", "": "",
+	} {
+		if got := hostOf(text); got != want {
+			t.Errorf("%s is shown as %s", text, got)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/keys"
 	"github.com/metalens/metalens/internal/metabase"
+	"github.com/metalens/metalens/internal/outbound"
 	"github.com/metalens/metalens/internal/posture"
 	"github.com/metalens/metalens/internal/store"
 )
@@ -233,15 +234,16 @@ func (p securityPages) exceptions(ctx context.Context, org store.OrgID, conns []
 
 func loopbackURL(text string) bool {
 	u, err := url.Parse(text)
-	return err == nil && slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname())
+	return err == nil && outbound.IsLoopbackHost(u.Hostname())
 }
 
+// hostOf returns the host of an address; of a text that is none, such as a
+// socket's, all but what could be a password.
 func hostOf(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" {
-		return text
+	if u, err := url.Parse(text); err == nil && u.Host != "" {
+		return u.Host
 	}
-	return u.Host
+	return text[strings.LastIndexByte(text, '@')+1:]
 }
 
 // unverifiedDatabase reports a PostgreSQL beyond this machine whose certificate

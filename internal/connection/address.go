@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"github.com/metalens/metalens/internal/errs"
+	"github.com/metalens/metalens/internal/outbound"
 )
 
 const addressHint = "Enter the address that you open Metabase with in a browser, such as https://metabase.example.com."
@@ -92,20 +93,15 @@ func ownMachine(hostport string) bool {
 	if h, _, err := net.SplitHostPort(hostport); err == nil {
 		host = h
 	}
-	host = strings.Trim(host, "[]")
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
+	return outbound.IsLoopbackHost(host)
 }
 
 // sameSite reports whether two normalised addresses name one Metabase, so that
 // a stored credential may go on being used.
 func sameSite(a, b string) bool { return a == b }
 
-// hostOf returns the host of a normalised address, for a default name.
-func hostOf(address string) string {
+// defaultName names a connection by the host and path of its normalised address.
+func defaultName(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return address

@@ -41,7 +41,7 @@ func check(d Draft) (checked, error) {
 	c.URL = address
 	c.Name = strings.TrimSpace(d.Name)
 	if c.Name == "" {
-		c.Name = hostOf(address)
+		c.Name = defaultName(address)
 	}
 	if len([]rune(c.Name)) > maxName || strings.ContainsFunc(c.Name, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return c, errs.New(errs.Invalid, "bad_name", "The name is too long or contains characters that cannot be shown.", fmt.Sprintf("Use up to %d printable characters.", maxName))

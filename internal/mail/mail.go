@@ -12,7 +12,6 @@ import (
 	"context"
 	"net"
 	"net/mail"
-	"net/netip"
 	"strings"
 	"time"
 	"unicode"
@@ -110,21 +109,13 @@ func (c Config) withDefaults() (Config, *mail.Address, error) {
 		return bad("mail_from", "Mail is set up without a sender.", "Set mail.from, for example: MetaLens <metalens@example.com>")
 	case err != nil || CheckAddress(from.Address) != nil || hasControl(from.Name):
 		return bad("mail_from", "The sender of mails is no address.", "Write mail.from as: MetaLens <metalens@example.com>")
-	case c.Security == Loopback && !isLoopback(c.Host):
+	case c.Security == Loopback && !outbound.IsLoopbackHost(c.Host):
 		return bad("mail_tls", "Mail without TLS is for a server on this machine only, and "+c.Host+" is not.",
 			"Set mail.tls to implicit (usually port 465) or starttls (usually port 587).")
 	case (c.User == "") != c.Password.IsZero():
 		return bad("mail_login", "Mail is set up with half a login.", "Set both mail.user and mail.password_file, or neither.")
 	}
 	return c, from, nil
-}
-
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // CheckAddress answers errs.Invalid (code mail_address) unless text is one bare

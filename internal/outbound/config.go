@@ -93,7 +93,7 @@ func (c Config) proxy() (func(*http.Request) (*url.URL, error), error) {
 			"Write it as http://proxy.example:3128, https://… or socks5://…")
 	}
 	return func(r *http.Request) (*url.URL, error) {
-		if isLoopbackHost(r.URL.Hostname()) {
+		if IsLoopbackHost(r.URL.Hostname()) {
 			return nil, nil
 		}
 		return u, nil

@@ -173,7 +173,7 @@ func (t *Transport) allowed(req *http.Request, host string) error {
 	case "https":
 		return nil
 	case "http":
-		if t.dialer.cfg.AllowPlainHTTP || t.plain.Proxy == nil || isLoopbackHost(name) {
+		if t.dialer.cfg.AllowPlainHTTP || t.plain.Proxy == nil || IsLoopbackHost(name) {
 			return nil // without a proxy the dialer decides, by the resolved address
 		}
 		return plainRefused(host)
@@ -343,9 +343,10 @@ func canonicalHost(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-// isLoopbackHost reports whether a host text names this machine.
-func isLoopbackHost(host string) bool {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
+// IsLoopbackHost reports whether a host text, without a port, names this machine.
+// Whether it leads here is for the dialer to see.
+func IsLoopbackHost(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}

@@ -135,8 +135,8 @@ func (v *FormView) check(d *Draft, stored *store.Connection, keyLength int) {
 		v.Errors["key"] = "This is too long for a key."
 	case keyLength == 0 && stored == nil:
 		v.Errors["key"] = "Enter the key."
-	case keyLength == 0 && hostOf(stored.URL) != hostOf(v.URL):
-		v.Errors["key"] = "The address names another server now: enter the key again. The stored one is only ever sent to " + hostOf(stored.URL) + "."
+	case keyLength == 0 && siteOf(stored.URL) != siteOf(v.URL):
+		v.Errors["key"] = "The address names another server now: enter the key again. The stored one is only ever sent to " + siteOf(stored.URL) + "."
 	case keyLength == 0 && stored.Auth != v.Auth:
 		v.Errors["key"] = "The kind of credential changed: enter the new one."
 	}
@@ -244,7 +244,8 @@ func checkAddress(text string) string {
 	return ""
 }
 
-func hostOf(text string) string {
+// siteOf is where an address leads to: scheme, host and port.
+func siteOf(text string) string {
 	u, err := url.Parse(strings.TrimSpace(text))
 	if err != nil {
 		return ""
