@@ -93,7 +93,7 @@ func (l *lexicon) described(j judgement, text string, segments []nameSegment, ta
 		if i >= describedHead || words[i].kinds&(kindAsk|kindNumber|kindID|kindCount|kindFlag) != 0 && words[i].kinds&kindNeutral == 0 {
 			return j
 		}
-		if words[i].concept == noConcept {
+		if words[i].concept == noConcept || words[i].weak != strongWord {
 			continue
 		}
 		c := &l.concepts[words[i].concept]

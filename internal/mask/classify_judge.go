@@ -139,10 +139,12 @@ func (l *lexicon) tableOfConcept(s nameSegment) (about, bool) {
 	case Health:
 		return about{topic: topicRecord, word: s.text, table: true}, true
 	case FreeText:
-		return about{topic: topicTalk, word: s.text, table: true}, true
-	default:
-		return about{}, false
+		switch l.concepts[s.concept].name {
+		case "note", "comment", "feedback", "body", "statement":
+			return about{topic: topicTalk, word: s.text, table: true}, true
+		}
 	}
+	return about{}, false
 }
 
 // topicOf picks the strongest of several roles.

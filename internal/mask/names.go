@@ -229,13 +229,13 @@ func (l *lexicon) find(key []byte) (wordEntry, bool) {
 	if n < 4 || key[n-1] != 's' {
 		return wordEntry{}, false
 	}
-	if e, ok := l.words[string(key[:n-1])]; ok {
+	if e, ok := l.words[string(key[:n-1])]; ok && e.weak == strongWord {
 		return e, true
 	}
 	if key[n-2] != 'e' || n < 5 {
 		return wordEntry{}, false
 	}
-	if e, ok := l.words[string(key[:n-2])]; ok {
+	if e, ok := l.words[string(key[:n-2])]; ok && e.weak == strongWord {
 		return e, true
 	}
 	if key[n-3] == 'i' {
