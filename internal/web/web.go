@@ -19,6 +19,7 @@ import (
 	"github.com/metalens/metalens/internal/web/assets"
 	"github.com/metalens/metalens/internal/web/audit"
 	"github.com/metalens/metalens/internal/web/browse"
+	"github.com/metalens/metalens/internal/web/chat"
 	"github.com/metalens/metalens/internal/web/connections"
 	"github.com/metalens/metalens/internal/web/duplicates"
 	"github.com/metalens/metalens/internal/web/egress"
@@ -63,6 +64,7 @@ type Config struct {
 	API         http.Handler    // nil: no API; else it answers everything below /api/
 	Privacy     privacy.Service // nil: no pages of retention, deletion and export
 	Sample      setup.Sample    // nil: the sample company is not offered
+	Chat        chat.Service    // nil: no chats
 
 	// SecurityContact takes reports about this deployment (mailto: or https:), for
 	// security.txt; empty: the makers of MetaLens do.
@@ -170,7 +172,7 @@ func New(cfg Config) (http.Handler, error) {
 	site := page.NewSite(page.Config{
 		Organizations: organizations,
 		Auth:          cfg.Auth, Connections: cfg.Connections, Status: cfg.Status, Assets: files,
-		Now: cfg.Now, Logger: cfg.Logger, Secure: cfg.Secure,
+		Now: cfg.Now, Logger: cfg.Logger, Secure: cfg.Secure, Chat: cfg.Chat != nil,
 		ClientAddr: func(r *http.Request) netip.Addr { return clientAddr(r, cfg.TrustedProxies) },
 	})
 	mux := http.NewServeMux()

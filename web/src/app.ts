@@ -1,6 +1,7 @@
 // Everything here makes pages that work without it nicer: htmx loads parts of
 // pages, the rest is keyboard, live progress, times in the reader's zone.
 import htmx from "htmx.org";
+import { startChat } from "./chat";
 import { startKeyboard } from "./keyboard";
 import { startLists } from "./lists";
 import { startMenus } from "./menus";
@@ -20,6 +21,7 @@ function refresh(root: ParentNode): void {
 }
 
 refresh(document);
+startChat();
 startKeyboard();
 startMenus();
 startPasskeys();

@@ -1,6 +1,6 @@
 import { closeMenu, openDialog } from "./menus";
 
-const jumps: Record<string, string> = { o: "", f: "/findings", c: "/catalog", l: "/lineage", i: "/impact", d: "/duplicates", m: "/metrics", s: "/scans" };
+const jumps: Record<string, string> = { o: "", f: "/findings", c: "/catalog", l: "/lineage", i: "/impact", d: "/duplicates", m: "/metrics", s: "/scans", a: "/chat" };
 
 let pending = 0; // when "g" was pressed
 

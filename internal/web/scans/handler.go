@@ -1,8 +1,6 @@
 package scans
 
 import (
-	"bytes"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -111,9 +109,6 @@ func (h *Handlers) Show(q *page.Request) error {
 	return q.Page(http.StatusOK, "Scan of "+ui.Day(scan.QueuedAt), "scans", detailPage(view), options...)
 }
 
-// beat is how often a silent event stream says that it is still there.
-const beat = 15 * time.Second
-
 // Events streams a scan's progress as server-sent events: "progress" carries the
 // HTML of the live part, "done" the last state.
 func (h *Handlers) Events(q *page.Request) error {
@@ -125,14 +120,8 @@ func (h *Handlers) Events(q *page.Request) error {
 	if err != nil {
 		return err
 	}
-	control := http.NewResponseController(q.W)
-	header := q.W.Header()
-	header.Set("Content-Type", "text/event-stream; charset=utf-8")
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Accel-Buffering", "no")
-	q.W.WriteHeader(http.StatusOK)
-	stream := &stream{q: q, control: control}
-	ticker := time.NewTicker(beat)
+	stream := q.Stream()
+	ticker := time.NewTicker(page.StreamBeat)
 	defer ticker.Stop()
 	measured := newMeter()
 	for {
@@ -142,7 +131,7 @@ func (h *Handlers) Events(q *page.Request) error {
 		case <-page.Stopping(q.Context()):
 			return nil
 		case <-ticker.C:
-			if !stream.send(": still here\n\n") {
+			if !stream.Beat() {
 				return nil
 			}
 		case s, ok := <-updates:
@@ -154,7 +143,7 @@ func (h *Handlers) Events(q *page.Request) error {
 			if !p.Live {
 				event = "done"
 			}
-			if !stream.event(event, p) {
+			if !stream.Event(event, progressPart(p)) {
 				return nil
 			}
 			if !p.Live {
@@ -162,35 +151,4 @@ func (h *Handlers) Events(q *page.Request) error {
 			}
 		}
 	}
-}
-
-type stream struct {
-	q       *page.Request
-	control *http.ResponseController
-}
-
-// send writes and flushes; it answers false when the reader has gone.
-func (s *stream) send(text string) bool {
-	// Each write gets its own deadline: the server's would end the stream.
-	if err := s.control.SetWriteDeadline(time.Now().Add(beat)); err != nil {
-		return false
-	}
-	if _, err := fmt.Fprint(s.q.W, text); err != nil {
-		return false
-	}
-	return s.control.Flush() == nil
-}
-
-func (s *stream) event(name string, p Progress) bool {
-	var b bytes.Buffer
-	if err := progressPart(p).Render(s.q.Context(), &b); err != nil {
-		return false
-	}
-	var out strings.Builder
-	fmt.Fprintf(&out, "event: %s\n", name)
-	for line := range strings.SplitSeq(strings.ReplaceAll(b.String(), "\r", ""), "\n") {
-		fmt.Fprintf(&out, "data: %s\n", line)
-	}
-	out.WriteString("\n")
-	return s.send(out.String())
 }

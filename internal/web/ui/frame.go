@@ -14,7 +14,7 @@ import (
 // Frame is what surrounds a page.
 type Frame struct {
 	Title         string // of the document, before " · MetaLens"
-	Nav           string // active entry: overview, findings, catalog, lineage, impact, duplicates, metrics, scans, egress, connections, settings, account
+	Nav           string // active entry: overview, findings, catalog, lineage, impact, duplicates, metrics, chat, scans, egress, connections, settings, account
 	Theme         string // "", "light", "dark"; empty follows the system
 	Path          string // of this page with its query, to come back to
 	Now           time.Time
@@ -26,6 +26,7 @@ type Frame struct {
 	Findings      *int            // open findings of the connection; nil when not known
 	Scan          *RunningScan
 	Flash         *Flash
+	Chat          bool        // questions can be asked
 	Search        string      // text in the search field
 	Scripts       []string    // further bundles of this page, by their plain names
 	Wide          bool        // the content uses the whole width

@@ -18,6 +18,8 @@ func iconPath(name string) string {
 		return "M2 6h4v4H2zM10 2.500h4v4h-4zM10 9.500h4v4h-4zM6 8h2M8 4.500v7M8 4.500h2M8 11.500h2"
 	case "impact":
 		return "M8 8.900a.9.9 0 1 0 0-1.800.9.9 0 0 0 0 1.800zM8 11.500a3.500 3.500 0 1 0 0-7 3.500 3.500 0 0 0 0 7zM8 1.500v1M8 13.500v1M1.500 8h1M13.500 8h1"
+	case "chat":
+		return "M2.5 3h11v7.500h-6L4.500 13v-2.500h-2zM5.500 6h5M5.500 8h3"
 	case "duplicates":
 		return "M5.500 5.500h8v8h-8zM10.500 5.500v-3h-8v8h3"
 	case "metrics":
