@@ -201,6 +201,7 @@ func TestExposedSecretsAreListed(t *testing.T) {
 		"internal/tlsserver":       "binds an ACME account",
 		"internal/sso":             "the client's secret goes to the identity provider",
 		"internal/llm/wire":        "the key goes to the model provider",
+		"internal/ai":              "checks that a provider's new key has the shape of one",
 		"internal/connection":      "compares old and new keys, checks the key's shape",
 		"internal/app":             "one-time setup link and the demo's login are printed for the person at the terminal",
 	}

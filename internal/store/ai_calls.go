@@ -349,7 +349,7 @@ func (tx *Tx) pruneAI(ctx context.Context, r Retention, now time.Time, report *P
 		report.AICalls = int(n)
 	}
 	if r.Scans > 0 {
-		n, err := tx.exec(ctx, `DELETE FROM ai_outputs WHERE org_id = $1 AND at < $2`, tx.org, micros(now.Add(-r.Scans)))
+		n, err := tx.exec(ctx, `DELETE FROM ai_outputs WHERE org_id = $1 AND at < $2 AND agent <> $3`, tx.org, micros(now.Add(-r.Scans)), AIChoices)
 		if err != nil {
 			return fmt.Errorf("delete outputs: %w", err)
 		}

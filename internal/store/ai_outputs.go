@@ -11,6 +11,10 @@ import (
 	"github.com/metalens/metalens/internal/errs"
 )
 
+// AIChoices is the agent under which choices about agents are kept beside their
+// outputs: what shall happen after each scan. Retention leaves them.
+const AIChoices = "after_scan"
+
 // AIOutput is what a model said about an asset, a finding or a scan: typed by its
 // agent, and kept until the content it was made of changes.
 type AIOutput struct {

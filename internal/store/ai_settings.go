@@ -18,6 +18,7 @@ type AISettings struct {
 	BaseURL  string            `json:"base_url,omitempty"` // of a compatible endpoint
 	Models   map[string]string `json:"models,omitempty"`   // task → model; a task that is missing uses the deployment's
 	Budget   AIBudget          `json:"budget,omitzero"`    // per calendar month in UTC
+	Call     AIBudget          `json:"call,omitzero"`      // of one call
 	Strict   bool              `json:"strict,omitempty"`   // ids instead of names
 	Batch    bool              `json:"batch,omitempty"`    // work that can wait may go in batches, which providers keep longer
 	Terms    string            `json:"terms,omitempty"`    // digest of the declared terms that were shown when it was switched on
@@ -31,7 +32,8 @@ type AISettings struct {
 	UpdatedAt time.Time `json:"-"`
 }
 
-// AIBudget is what models may use in a month. Zero is no limit of its own.
+// AIBudget is what models may use. As a setting, zero stands for what the
+// deployment gives.
 type AIBudget struct {
 	Tokens int64 `json:"tokens,omitempty"` // of input, output and caches
 	Micros int64 `json:"micros,omitempty"` // millionths of a US dollar

@@ -249,7 +249,7 @@ func (tx *Tx) pruneTexts(ctx context.Context, conn ConnectionID, before int64) e
 		`DELETE FROM asset_versions WHERE org_id = $1 AND connection_id = $2`,
 		`DELETE FROM lineage_parts WHERE org_id = $1 AND connection_id = $2`,
 		`DELETE FROM parse_results WHERE org_id = $1 AND connection_id = $2`,
-		`DELETE FROM ai_outputs WHERE org_id = $1 AND connection_id = $2`,
+		`DELETE FROM ai_outputs WHERE org_id = $1 AND connection_id = $2 AND agent <> '` + AIChoices + `'`,
 		`DELETE FROM findings WHERE org_id = $1 AND connection_id = $2 AND state <> 'ignored' AND assignee = ''`,
 	} {
 		if _, err := tx.exec(ctx, query, tx.org, conn); err != nil {
