@@ -152,6 +152,7 @@ func (x *examination) state(ctx context.Context, cfg config.Config, offline bool
 	case held:
 		x.ok("in use by \"metalens %s\" (process %d, since %s)", holder.Command, holder.PID, holder.Since.Format(time.DateTime))
 		x.hint("The database is not examined while another process works on it.")
+		x.masterKey(cfg, dir)
 		return true
 	}
 	x.ok("no other process uses it")
@@ -159,12 +160,8 @@ func (x *examination) state(ctx context.Context, cfg config.Config, offline bool
 		x.ok("there is no database yet; the first scan makes it")
 		return true
 	}
-	if cfg.MasterKeyFile == "" && cfg.MasterKeyFD == 0 {
-		if _, err := os.Stat(dir.KeyFile()); errors.Is(err, fs.ErrNotExist) && cfg.DatabaseURL.IsZero() {
-			x.fail(errs.New(errs.Invalid, "key_missing", "There is a database and no master key at "+dir.KeyFile()+".",
-				"Restore the key file from your backup; without it the stored data cannot be read."))
-			return true
-		}
+	if !x.masterKey(cfg, dir) {
+		return true
 	}
 	c, err := open(ctx, x.env, cfg, coreOptions{command: "doctor", policy: ownPolicy(cfg)})
 	if err != nil {
