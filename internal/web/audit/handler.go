@@ -1,10 +1,7 @@
 package audit
 
 import (
-	"bytes"
-	"encoding/csv"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -187,17 +184,17 @@ func (h *Handlers) former() string {
 
 func words(action string) string { return ui.Capital(strings.ReplaceAll(ui.Clean(action), "_", " ")) }
 
-// exportRows is how many rows one export holds at most.
-const exportRows = 100_000
-
 func (h *Handlers) exported(q *page.Request) ([]store.AuditRow, error) {
 	ask, _, err := query(q)
 	if err != nil {
 		return nil, err
 	}
-	ask.Limit, ask.Offset = exportRows, 0
-	rows, _, err := h.log.AuditLog(q.Context(), q.Org(), ask)
-	return rows, err
+	ask.Limit, ask.Offset = egress.ExportRows, 0
+	rows, total, err := h.log.AuditLog(q.Context(), q.Org(), ask)
+	if err != nil {
+		return nil, err
+	}
+	return rows, egress.Whole(len(rows), total)
 }
 
 // CSV exports what the filters show, for a spreadsheet.
@@ -206,19 +203,12 @@ func (h *Handlers) CSV(q *page.Request) error {
 	if err != nil {
 		return err
 	}
-	var b bytes.Buffer
-	w := csv.NewWriter(&b)
-	lines := [][]string{{"at", "seq", "actor", "action", "target", "source", "detail", "id"}}
-	for _, r := range rows {
-		lines = append(lines, []string{
+	return egress.CSV(q, "metalens-audit.csv", []string{"at", "seq", "actor", "action", "target", "source", "detail", "id"}, rows, func(r store.AuditRow) []string {
+		return []string{
 			r.At.UTC().Format(time.RFC3339Nano), strconv.FormatInt(r.Seq, 10), report.SpreadsheetCell(string(r.Actor)), report.SpreadsheetCell(r.Action),
 			report.SpreadsheetCell(r.Target), report.SpreadsheetCell(r.Source), report.SpreadsheetCell(r.Detail), r.ID,
-		})
-	}
-	if err := w.WriteAll(lines); err != nil {
-		return fmt.Errorf("write the export: %w", err)
-	}
-	return q.Download("metalens-audit.csv", "text/csv; charset=utf-8", b.Bytes())
+		}
+	})
 }
 
 type exportedRow struct {
@@ -238,16 +228,11 @@ func (h *Handlers) JSONL(q *page.Request) error {
 	if err != nil {
 		return err
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	for _, r := range rows {
+	return egress.JSONL(q, "metalens-audit.jsonl", rows, func(r store.AuditRow) exportedRow {
 		line := exportedRow{At: r.At, Seq: r.Seq, ID: r.ID, Actor: r.Actor, Action: r.Action, Target: r.Target, Source: r.Source}
 		if json.Valid([]byte(r.Detail)) {
 			line.Detail = json.RawMessage(r.Detail)
 		}
-		if err := e.Encode(line); err != nil {
-			return fmt.Errorf("write the export: %w", err)
-		}
-	}
-	return q.Download("metalens-audit.jsonl", "application/x-ndjson", b.Bytes())
+		return line
+	})
 }

@@ -1,10 +1,6 @@
 package egress
 
 import (
-	"bytes"
-	"encoding/csv"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -231,32 +227,23 @@ func (h *Handlers) detail(q *page.Request, payload *payloadView) error {
 	return q.Page(http.StatusOK, "Exchange", "egress", detailPage(v))
 }
 
-// exportRows is how many rows one export holds at most.
-const exportRows = 100_000
-
 // CSV exports what the filters show, for a spreadsheet.
 func (h *Handlers) CSV(q *page.Request) error {
 	rows, err := h.exported(q)
 	if err != nil {
 		return err
 	}
-	var b bytes.Buffer
-	w := csv.NewWriter(&b)
-	lines := [][]string{{
-		"at", "seq", "purpose", "phase", "connection", "scan", "method", "host", "address", "route", "status", "error", "count", "request_bytes", "response_bytes", "duration_ms", "exchange", "id", "key_id",
-	}}
-	for _, r := range rows {
-		lines = append(lines, []string{
+	head := []string{
+		"at", "seq", "purpose", "phase", "connection", "scan", "method", "host", "address", "route", "status", "error", "count", "request_bytes", "response_bytes", "duration_ms", "exchange", "id",
+	}
+	return CSV(q, "metalens-egress.csv", head, rows, func(r store.LedgerRow) []string {
+		return []string{
 			r.At.UTC().Format(time.RFC3339Nano), strconv.FormatInt(r.Seq, 10), string(r.Purpose), string(r.Phase), string(r.ConnectionID), string(r.ScanID),
 			report.SpreadsheetCell(r.Method), report.SpreadsheetCell(r.Host), report.SpreadsheetCell(r.Address), report.SpreadsheetCell(r.Route), strconv.Itoa(r.Status),
 			report.SpreadsheetCell(r.Error), strconv.Itoa(r.Count), strconv.FormatInt(r.RequestSize, 10), strconv.FormatInt(r.ResponseSize, 10),
-			strconv.FormatInt(r.Duration.Milliseconds(), 10), report.SpreadsheetCell(r.Exchange), r.ID, report.SpreadsheetCell(r.KeyID),
-		})
-	}
-	if err := w.WriteAll(lines); err != nil {
-		return fmt.Errorf("write the export: %w", err)
-	}
-	return q.Download("metalens-egress.csv", "text/csv; charset=utf-8", b.Bytes())
+			strconv.FormatInt(r.Duration.Milliseconds(), 10), report.SpreadsheetCell(r.Exchange), r.ID,
+		}
+	})
 }
 
 // exportedRow is one line of the JSONL export.
@@ -288,19 +275,13 @@ func (h *Handlers) JSONL(q *page.Request) error {
 	if err != nil {
 		return err
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	for _, r := range rows {
-		err := e.Encode(exportedRow{
+	return JSONL(q, "metalens-egress.jsonl", rows, func(r store.LedgerRow) exportedRow {
+		return exportedRow{
 			At: r.At, Seq: r.Seq, ID: r.ID, Purpose: r.Purpose, Phase: r.Phase, Exchange: r.Exchange, Connection: r.ConnectionID, Scan: r.ScanID,
-			Method: r.Method, Host: r.Host, Address: r.Address, Route: r.Route, Status: r.Status, Error: r.Error, KeyID: r.KeyID, Count: r.Count,
+			Method: r.Method, Host: r.Host, Address: r.Address, Route: r.Route, Status: r.Status, Error: r.Error, Count: r.Count,
 			RequestSize: r.RequestSize, ResponseSize: r.ResponseSize, Milliseconds: r.Duration.Milliseconds(),
-		})
-		if err != nil {
-			return fmt.Errorf("write the export: %w", err)
 		}
-	}
-	return q.Download("metalens-egress.jsonl", "application/x-ndjson", b.Bytes())
+	})
 }
 
 func (h *Handlers) exported(q *page.Request) ([]store.LedgerRow, error) {
@@ -308,9 +289,12 @@ func (h *Handlers) exported(q *page.Request) ([]store.LedgerRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	ask.Limit, ask.Offset = exportRows, 0
-	rows, _, err := h.ledger.Ledger(q.Context(), q.Org(), ask)
-	return rows, err
+	ask.Limit, ask.Offset = ExportRows, 0
+	rows, total, err := h.ledger.Ledger(q.Context(), q.Org(), ask)
+	if err != nil {
+		return nil, err
+	}
+	return rows, Whole(len(rows), total)
 }
 
 func purpose(code string) string {
