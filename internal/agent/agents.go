@@ -23,7 +23,7 @@ const SubjectScan = "scan"
 func ClusterSubject(id string) string { return "cluster:" + id }
 
 // MetricSubject names a metric with several definitions.
-func MetricSubject(id string) string { return "metric:" + id }
+func MetricSubject(id string) string { return "figure:" + id }
 
 type briefingAnswer struct {
 	Sentences []string `json:"sentences" desc:"each with at least one token of a fact, {F1}" min:"1" max:"3"`
@@ -282,7 +282,7 @@ type metricsAnswer struct {
 }
 
 func (p *preparer) metrics(ctx context.Context, w *work) error {
-	id, ok := strings.CutPrefix(w.subject, "metric:")
+	id, ok := strings.CutPrefix(w.subject, "figure:")
 	found, err := p.backend.Similar(ctx, p.lens.World.Org, p.lens.World.Connection)
 	if err != nil {
 		return err

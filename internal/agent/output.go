@@ -33,7 +33,7 @@ func Names() []Name {
 // a model's and untrusted.
 type Output struct {
 	Agent   Name   `json:"-"`
-	Subject string `json:"-"` // scan, question:12, cluster:<id>, metric:<id>
+	Subject string `json:"-"` // scan, question:12, cluster:<id>, figure:<id>
 
 	Briefing    *BriefingText    `json:"briefing,omitempty"`
 	Explanation *Explanation     `json:"explanation,omitempty"`

@@ -251,8 +251,13 @@ func TestCite(t *testing.T) {
 	table := b.world.Index.Snapshot().Tables[0]
 	got := agent.Cite(l, "Look at ["+q.Ref().String()+"] on [dashboard:424242] and "+l.Ref(table.Ref()).String()+"; [table:"+fmt.Sprint(table.MetabaseID)+"].")
 	want := []agent.Segment{
-		{Text: "Look at "}, {Ref: q.Ref(), Name: q.Name}, {Text: " on "}, {Text: "dashboard:424242", Unknown: true},
-		{Text: " and table:" + fmt.Sprint(table.MetabaseID) + "; "}, {Ref: table.Ref(), Name: table.FullName()}, {Text: "."},
+		{Text: "Look at "},
+		{Ref: q.Ref(), Name: q.Name},
+		{Text: " on "},
+		{Text: "dashboard:424242", Unknown: true},
+		{Text: " and table:" + fmt.Sprint(table.MetabaseID) + "; "},
+		{Ref: table.Ref(), Name: table.FullName()},
+		{Text: "."},
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
