@@ -70,6 +70,7 @@ func protect(cfg Config, site *page.Site, mux *http.ServeMux, files http.Handler
 	})
 	var h http.Handler = outer
 	h = limited(h)
+	h = encrypted(cfg, h)
 	h = hosts(cfg, h)
 	h = proxied(cfg, h)
 	h = headers(cfg.Secure, h)
@@ -261,23 +262,6 @@ func hostAllowed(cfg Config, host string) bool {
 	}
 	addr, err := netip.ParseAddr(name)
 	return err == nil && addr.IsLoopback()
-}
-
-// proxied refuses callers that do not come through a declared proxy.
-func proxied(cfg Config, next http.Handler) http.Handler {
-	if !cfg.OnlyProxies {
-		return next
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		peer, err := netip.ParseAddrPort(r.RemoteAddr)
-		addr := peer.Addr().WithZone("").Unmap()
-		trusted := err == nil && (addr.IsLoopback() || slices.ContainsFunc(cfg.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(addr) }))
-		if !trusted && r.URL.Path != "/healthz" && r.URL.Path != "/readyz" {
-			plain(w, http.StatusForbidden, "This MetaLens is reached through its reverse proxy only.")
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
 }
 
 func limited(next http.Handler) http.Handler {
