@@ -122,11 +122,7 @@ func OperatorReset(ctx context.Context, env Env, loaded *config.Loaded, o Operat
 		if err != nil {
 			return err
 		}
-		if err := accounts.ResetPassword(ctx, user.ID, password); err != nil {
-			var fields auth.FieldErrors
-			if errors.As(err, &fields) {
-				return errs.New(errs.Invalid, "bad_password", fields["password"], "Choose another password.")
-			}
+		if err := givePassword(ctx, accounts, user.ID, password); err != nil {
 			return err
 		}
 		if o.RemoveFactors {
@@ -198,18 +194,12 @@ func (c *core) operator(ctx context.Context, email string) (found store.User, er
 	if err != nil {
 		return found, err
 	}
-	var names []string
-	for _, u := range list {
-		names = append(names, u.Email)
-		if strings.EqualFold(u.Email, strings.TrimSpace(email)) || email == "" && len(list) == 1 {
-			return u, nil
-		}
+	found, ok := pick(list, email)
+	if !ok {
+		err = errs.New(errs.NotFound, "unknown_operator", "Which operator is meant is not clear.",
+			addresses("Operators", list, "There are none yet: metalens operator add ADDRESS makes one."))
 	}
-	hint := "There are none yet: metalens operator add ADDRESS makes one."
-	if len(names) > 0 {
-		hint = "Operators: " + report.Clean(strings.Join(names, ", ")) + "."
-	}
-	return found, errs.New(errs.NotFound, "unknown_operator", "Which operator is meant is not clear.", hint)
+	return found, err
 }
 
 func withOperators(ctx context.Context, env Env, loaded *config.Loaded, command string, do func(context.Context, *core, *auth.Service) error) (err error) {

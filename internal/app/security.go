@@ -26,12 +26,12 @@ type securityPages struct{ *server }
 // Posture implements the page's service.
 func (p securityPages) Posture(ctx context.Context, viewer auth.Identity) (*posture.Report, error) {
 	var org store.Organization
-	var members []memberFactors
+	var members []store.MemberFactors
 	err := p.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) (err error) {
 		if org, err = tx.Organization(ctx, viewer.Org); err != nil {
 			return err
 		}
-		members, err = factorsOfMembers(ctx, tx, viewer.Org)
+		members, err = tx.MemberFactors(ctx, viewer.Org)
 		return err
 	})
 	if err != nil {
@@ -78,27 +78,6 @@ func (p securityPages) Posture(ctx context.Context, viewer auth.Identity) (*post
 	}
 	r.Add(evidence)
 	return r, nil
-}
-
-type memberFactors struct {
-	role   store.Role
-	strong bool
-}
-
-func factorsOfMembers(ctx context.Context, tx *store.SystemTx, org store.OrgID) ([]memberFactors, error) {
-	list, err := tx.Members(ctx, org)
-	if err != nil {
-		return nil, err
-	}
-	var out []memberFactors
-	for _, m := range list {
-		f, err := tx.FactorState(ctx, m.UserID)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, memberFactors{m.Role, f.TOTP+f.Passkeys > 0})
-	}
-	return out, nil
 }
 
 type connectionFacts struct {
@@ -338,16 +317,16 @@ func (p securityPages) network() posture.Section {
 }
 
 // people says who may log in, and how strongly.
-func (p securityPages) people(members []memberFactors) posture.Section {
+func (p securityPages) people(members []store.MemberFactors) posture.Section {
 	need, weak, strong := 0, 0, 0
 	for _, m := range members {
-		if m.role.Rank() >= store.RoleAdmin.Rank() {
+		if m.Role.Rank() >= store.RoleAdmin.Rank() {
 			need++
-			if !m.strong {
+			if m.Factors == 0 {
 				weak++
 			}
 		}
-		if m.strong {
+		if m.Factors > 0 {
 			strong++
 		}
 	}

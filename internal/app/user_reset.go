@@ -13,6 +13,7 @@ import (
 	"github.com/metalens/metalens/internal/auth"
 	"github.com/metalens/metalens/internal/config"
 	"github.com/metalens/metalens/internal/errs"
+	"github.com/metalens/metalens/internal/report"
 	"github.com/metalens/metalens/internal/secret"
 	"github.com/metalens/metalens/internal/store"
 )
@@ -36,10 +37,7 @@ func UserReset(ctx context.Context, env Env, loaded *config.Loaded, o UserResetO
 			return err
 		}
 	}
-	if !stateExists(loaded.Config) {
-		return errs.New(errs.NotFound, "no_accounts", "There are no accounts in "+loaded.Config.Data+" yet.", "Run metalens serve and open its pages to make the first one.")
-	}
-	c, err := open(ctx, env, quietly(loaded), coreOptions{command: "user reset", policy: ownPolicy(loaded.Config)})
+	c, err := openAccounts(ctx, env, loaded, "user reset")
 	if err != nil {
 		return err
 	}
@@ -72,20 +70,9 @@ func (c *core) resetPassword(ctx context.Context, o UserResetOptions, password s
 	if err != nil {
 		return "", 0, fmt.Errorf("list accounts: %w", err)
 	}
-	var user store.User
-	names := make([]string, 0, len(list))
-	for _, u := range list {
-		names = append(names, u.Email)
-		if strings.EqualFold(u.Email, strings.TrimSpace(o.Email)) || o.Email == "" && len(list) == 1 {
-			user = u
-		}
-	}
-	if user.ID == "" {
-		hint := "There are no accounts yet."
-		if len(names) > 0 {
-			hint = "Accounts: " + strings.Join(names, ", ") + "."
-		}
-		return "", 0, errs.New(errs.NotFound, "unknown_account", "Which account is meant is not clear.", hint)
+	user, ok := pick(list, o.Email)
+	if !ok {
+		return "", 0, errs.New(errs.NotFound, "unknown_account", "Which account is meant is not clear.", addresses("Accounts", list, "There are no accounts yet."))
 	}
 	letters, err := c.letters()
 	if err != nil {
@@ -97,11 +84,7 @@ func (c *core) resetPassword(ctx context.Context, o UserResetOptions, password s
 	if err != nil {
 		return "", 0, err
 	}
-	if err := service.ResetPassword(ctx, user.ID, password); err != nil {
-		var fields auth.FieldErrors
-		if errors.As(err, &fields) {
-			return "", 0, errs.New(errs.Invalid, "bad_password", fields["password"], "Choose another password.")
-		}
+	if err := givePassword(ctx, service, user.ID, password); err != nil {
 		return "", 0, err
 	}
 	if o.RemoveFactors {
@@ -110,6 +93,39 @@ func (c *core) resetPassword(ctx context.Context, o UserResetOptions, password s
 		}
 	}
 	return user.Email, removed, nil
+}
+
+// pick finds an account by its address; an empty one means the only account.
+func pick(list []store.User, email string) (store.User, bool) {
+	for _, u := range list {
+		if strings.EqualFold(u.Email, strings.TrimSpace(email)) || email == "" && len(list) == 1 {
+			return u, true
+		}
+	}
+	return store.User{}, false
+}
+
+// addresses names the accounts there are, for a hint.
+func addresses(what string, list []store.User, none string) string {
+	if len(list) == 0 {
+		return none
+	}
+	names := make([]string, len(list))
+	for i, u := range list {
+		names[i] = report.Clean(u.Email)
+	}
+	return what + ": " + strings.Join(names, ", ") + "."
+}
+
+// givePassword gives an account a password; a refused one is errs.Invalid, code
+// bad_password.
+func givePassword(ctx context.Context, accounts *auth.Service, user store.UserID, password secret.Value) error {
+	err := accounts.ResetPassword(ctx, user, password)
+	var fields auth.FieldErrors
+	if errors.As(err, &fields) {
+		return errs.New(errs.Invalid, "bad_password", fields["password"], "Choose another password.")
+	}
+	return err
 }
 
 func readPassword(env Env, path string) (secret.Value, error) {

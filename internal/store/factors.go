@@ -81,6 +81,28 @@ func (tx *SystemTx) FactorState(ctx context.Context, user UserID) (FactorState, 
 	return s, err
 }
 
+// MemberFactors is how many factors a member has; recovery codes are none.
+type MemberFactors struct {
+	Role    Role
+	Factors int
+}
+
+// MemberFactors lists how many factors the members of an organization have.
+func (tx *SystemTx) MemberFactors(ctx context.Context, org OrgID) ([]MemberFactors, error) {
+	var list []MemberFactors
+	err := tx.rows(ctx, `SELECT m.role, (SELECT count(*) FROM factors f WHERE f.user_id = m.user_id) FROM memberships m WHERE m.org_id = $1 ORDER BY m.user_id`,
+		[]any{org}, func(r *sql.Rows) error {
+			var m MemberFactors
+			err := r.Scan(&m.Role, &m.Factors)
+			list = append(list, m)
+			return err
+		})
+	if err != nil {
+		return nil, fmt.Errorf("count the members' factors: %w", err)
+	}
+	return list, nil
+}
+
 // Factors lists the factors of a user, the oldest first.
 func (tx *SystemTx) Factors(ctx context.Context, user UserID) ([]Factor, error) {
 	var list []Factor
