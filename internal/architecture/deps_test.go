@@ -152,6 +152,11 @@ func TestForbiddenImports(t *testing.T) {
 			why:  "the fake is an independent reading of Metabase's documentation; sharing code would share mistakes",
 		},
 		{
+			who:  []string{"internal/llm/llmtest"},
+			what: []string{module},
+			why:  "the fake is an independent reading of the providers' documentation; sharing code would share mistakes",
+		},
+		{
 			who:    []string{"internal"},
 			except: []string{"internal/app"},
 			what:   []string{module + "internal/app", module + "cmd"},
