@@ -46,6 +46,17 @@ func writeSQL(in SQLInput, m *Map, names *sqlNames, lexed sqllens.Lexemes, way i
 	for _, c := range lexed.Comments {
 		notes[c.Start] = c.End
 	}
+	if way == everything { // what is no SQL may hold anything, an address without quotes too
+		i := 0
+		for _, found := range Detect(in.SQL) {
+			for i < len(lexed.List) && lexed.List[i].Span.End <= found.Start {
+				i++
+			}
+			for k := i; k < len(lexed.List) && lexed.List[k].Span.Start < found.End; k++ {
+				forced[k] = true
+			}
+		}
+	}
 	for range maxTries {
 		w := &sqlWriter{in: in, m: m, names: names, src: in.SQL, list: lexed.List, way: way, forced: forced, notes: notes}
 		w.places = placesOf(in.SQL, lexed.List, names)
@@ -351,7 +362,7 @@ func (w *sqlWriter) pieceOfName(start, end int, role nameRole, i int) {
 	if name == "" {
 		return
 	}
-	if class, ok := w.maskedName(name, role); ok || w.forced[i] {
+	if class, ok := w.maskedName(name, role, i); ok || w.forced[i] {
 		w.put(w.m.Name(class, name), start)
 		return
 	}
@@ -359,7 +370,7 @@ func (w *sqlWriter) pieceOfName(start, end int, role nameRole, i int) {
 }
 
 // maskedName says whether a name is to be masked, and as what.
-func (w *sqlWriter) maskedName(name string, role nameRole) (Class, bool) {
+func (w *sqlWriter) maskedName(name string, role nameRole, i int) (Class, bool) {
 	key := strings.ToLower(name)
 	if class, ok := w.names.sensitive[key]; ok {
 		return class, true
@@ -377,12 +388,21 @@ func (w *sqlWriter) maskedName(name string, role nameRole) (Class, bool) {
 	switch {
 	case looksMasked(name), digit(name[0]) && role == roleNone:
 		return class, true
-	case w.in.Names && role != roleFunction && (role != roleNone || w.places.classes[key] != "") && !pseudoNames()[key]:
+	case w.in.Names && role != roleFunction && (role != roleNone || w.places.classes[key] != "" || w.unknownWord(key, i)) && !pseudoNames()[key]:
 		return class, true
 	case telling(name):
 		return class, true
 	}
 	return class, false
+}
+
+// unknownWord says whether a word may be a name for all that is known: it is no
+// word of the language and calls nothing. Strict mode masks such words.
+func (w *sqlWriter) unknownWord(key string, i int) bool {
+	if w.list[i].Kind == sqllens.LexemeQuoted || w.way == everything && w.list[i].Keyword == "" {
+		return true
+	}
+	return w.list[i].Keyword == "" && !typeNames()[key] && !sqllens.DatePart(key) && w.word(i+1) != "("
 }
 
 // telling says whether a name holds what the detectors find: aliases are free
