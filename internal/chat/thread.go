@@ -264,9 +264,16 @@ func (s *Service) last(ctx context.Context, org store.OrgID, conn store.Connecti
 	var moved <-chan struct{}
 	if live != nil && live.org == org && live.seq == m.Seq {
 		b, moved = live.now()
-		if b.State == Running {
-			b.Beat = s.cfg.Now()
+		if b.State != Running {
+			// An end is told once it is kept, so that whoever reads it next finds it.
+			select {
+			case <-live.done:
+			case <-ctx.Done():
+				return Message{}, nil, ctx.Err()
+			}
+			b, _ = live.now()
 		}
+		b.Beat = s.cfg.Now()
 	}
 	r, err := s.reader(ctx, org, conn, id, chat.User == me(ctx))
 	if err != nil {

@@ -179,11 +179,11 @@ func (s *Service) answer(ctx context.Context, t *turn, chat store.Chat, history 
 			b.Steps[i].Live = false
 		}
 		switch {
-		case problem == nil && b.State == Running:
-			b.State = Done
-		case problem == nil:
 		case ctx.Err() != nil || errs.KindOf(problem) == errs.Canceled:
 			b.State = Stopped
+		case problem == nil && b.State == Running:
+			b.State = Done
+		case problem == nil: // a search
 		default:
 			b.State, b.Problem = Failed, describe(problem)
 			s.cfg.Logger.WarnContext(ctx, "a chat was not answered", "code", b.Problem.Code, "org", t.org, "chat", t.chat, "err", problem)
