@@ -378,7 +378,7 @@ func (a *attempts) once(ctx context.Context, on func(Event) error) error {
 	if err == nil {
 		err = complete(a.call.Request, resp)
 	}
-	used := usage(a.call.Request, resp, err)
+	used := usage(a.call.Request, resp, err, len(trail.list()) > 0)
 	end := settlement(r, used, a.model, g.cfg.Now())
 	end.Model, end.RequestID, end.Attempts, end.Exchanges = resp.Model, resp.RequestID, a.answer.Attempts, trail.list()
 	if f := FaultOf(err); end.RequestID == "" {
@@ -429,14 +429,14 @@ func settlement(r Reservation, used Usage, m Model, now time.Time) Settlement {
 }
 
 // usage is what an attempt used. Where the provider did not say and may charge,
-// it is a guess upward.
-func usage(r Request, resp Response, err error) Usage {
+// it is a guess upward. sent says that a request left.
+func usage(r Request, resp Response, err error, sent bool) Usage {
 	u := resp.Usage
-	switch f := FaultOf(err); {
-	case err == nil && u.Total() > 0, err != nil && f.Unbilled:
+	switch {
+	case !sent, err != nil && FaultOf(err).Unbilled:
+		return Usage{}
+	case u.Total() > 0 && !u.Estimated:
 		return u
-	case err != nil && f.Status == 0 && u.Total() == 0 && errs.CodeOf(err) != CodeSlow && errs.CodeOf(err) != CodeCut && errs.KindOf(err) != errs.Canceled:
-		return u // it was never sent
 	}
 	u.Estimated = true
 	if u.Input+u.CacheRead+u.CacheWrite == 0 {

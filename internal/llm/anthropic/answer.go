@@ -19,7 +19,7 @@ type answer struct {
 	turn    int
 
 	resp   llm.Response
-	blocks []block
+	blocks []*block
 	begun  bool // message_start came
 	ended  bool // message_stop came
 	handed bool // something was handed on
@@ -69,7 +69,7 @@ func (a *answer) open(e sdk.MessageStreamEventUnion) error {
 		return brokenAnswer{"its pieces are out of order"}
 	}
 	c := e.ContentBlock
-	b := block{kind: c.Type, id: c.ID, name: c.Name, signature: c.Signature, extra: c.Data}
+	b := &block{kind: c.Type, id: c.ID, name: c.Name, signature: c.Signature, extra: c.Data}
 	switch c.Type {
 	case "text":
 		b.text.WriteString(c.Text)
@@ -92,7 +92,7 @@ func (a *answer) add(e sdk.MessageStreamEventUnion) error {
 	if e.Index < 0 || e.Index >= int64(len(a.blocks)) || a.blocks[e.Index].closed {
 		return brokenAnswer{"a piece goes on that never began"}
 	}
-	b := &a.blocks[e.Index]
+	b := a.blocks[e.Index]
 	switch e.Delta.Type {
 	case "text_delta":
 		b.text.WriteString(e.Delta.Text)
@@ -113,7 +113,7 @@ func (a *answer) close(index int64) error {
 	if index < 0 || index >= int64(len(a.blocks)) || a.blocks[index].closed {
 		return brokenAnswer{"a piece ends that never began"}
 	}
-	b := &a.blocks[index]
+	b := a.blocks[index]
 	b.closed = true
 	if b.kind != "tool_use" || a.isAnswer(b) {
 		return nil
@@ -183,8 +183,7 @@ func (a *answer) finish() {
 	var text strings.Builder
 	a.resp.Usage = a.usage
 	a.resp.Usage.Estimated = a.begun && !a.final
-	for i := range a.blocks {
-		b := &a.blocks[i]
+	for i, b := range a.blocks {
 		switch b.kind {
 		case "text":
 			said := b.text.String()

@@ -200,6 +200,9 @@ func reason(api *sdk.Error, begun bool, f llm.Fault) error {
 	case "overloaded_error", "api_error", "timeout_error":
 		why = llm.ReasonBusy
 	case "invalid_request_error":
+		if api.StatusCode >= http.StatusInternalServerError {
+			break
+		}
 		why = ofMessage(body.Error.Message)
 	}
 	f.Retry = why == llm.ReasonBusy || why == llm.ReasonRate

@@ -113,7 +113,7 @@ func whole(m sdk.Message) (llm.Response, error) {
 		Output: m.Usage.OutputTokens, Thinking: m.Usage.OutputTokensDetails.ThinkingTokens,
 	}
 	for _, c := range m.Content {
-		b := block{kind: c.Type, id: c.ID, name: c.Name, signature: c.Signature, extra: c.Data, closed: true}
+		b := &block{kind: c.Type, id: c.ID, name: c.Name, signature: c.Signature, extra: c.Data, closed: true}
 		switch c.Type {
 		case "text":
 			b.text.WriteString(c.Text)

@@ -146,6 +146,7 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	}
 	body := &boundBody{ReadCloser: resp.Body, client: c, ctx: ctx, cancel: cancel, total: total, left: c.limits.Answer}
 	body.idle = time.AfterFunc(c.limits.Idle, func() { cancel(errIdle) })
+	body.idle.Stop()
 	resp.Body = body
 	return resp, nil
 }
@@ -209,9 +210,11 @@ func (b *boundBody) Read(p []byte) (int, error) {
 	if int64(len(p)) > b.left {
 		p = p[:b.left]
 	}
-	n, err := b.ReadCloser.Read(p)
-	b.left -= int64(n)
+	// Only waiting for the provider counts, not what the reader does in between.
 	b.idle.Reset(b.client.limits.Idle)
+	n, err := b.ReadCloser.Read(p)
+	b.idle.Stop()
+	b.left -= int64(n)
 	switch {
 	case err == nil || errors.Is(err, io.EOF):
 		return n, err
