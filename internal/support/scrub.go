@@ -98,16 +98,40 @@ func (s *Scrubber) keep(kind, text string) string {
 // plain values say nothing about anybody: numbers, truths, times, words of ours.
 var plainWord = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,23}$`)
 
-// Value shows a setting's value when it can only be a word or a number of ours,
-// else its hash and length.
-func (s *Scrubber) Value(value string) string {
-	if value == "" || harmless(value) || plainWord.MatchString(value) {
-		return value
+// choices are the words that settings choose among. Any other word may be the
+// name of a host, a company or a person.
+var choices = []string{
+	"auto", "yes", "no", "on", "off", "none", "all", "never", "always", "claims", "environment",
+	"debug", "info", "warn", "warning", "error", "text", "json", "one", "many", "web", "worker",
+	"implicit", "starttls", "none-loopback", "keep", "hash", "file", "syslog", "mail", "webhook",
+	"owner", "admin", "editor", "viewer", "anthropic", "openai",
+}
+
+// chosen reports whether a value is made of choices alone.
+func chosen(value string) bool {
+	for part := range strings.SplitSeq(value, ",") {
+		if !slices.Contains(choices, strings.TrimSpace(part)) {
+			return false
+		}
 	}
-	if ip, err := netip.ParseAddrPort(value); err == nil && (ip.Addr().IsLoopback() || ip.Addr().IsUnspecified()) {
+	return true
+}
+
+// Value shows a setting's value when it can only be a choice or a number, else
+// its hash and length.
+func (s *Scrubber) Value(value string) string {
+	if shown(value) {
 		return value
 	}
 	return fmt.Sprintf("set (%s, %d characters)", s.hash("value", value), len(value))
+}
+
+func shown(value string) bool {
+	if value == "" || harmless(value) || chosen(value) {
+		return true
+	}
+	ip, err := netip.ParseAddrPort(value)
+	return err == nil && (ip.Addr().IsLoopback() || ip.Addr().IsUnspecified())
 }
 
 func harmless(value string) bool {

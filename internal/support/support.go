@@ -59,7 +59,15 @@ const logLines = 2000
 
 // Build makes the files of a bundle.
 func Build(_ context.Context, in Input) ([]File, error) {
-	s, err := NewScrubber(in.Names)
+	names := slices.Clone(in.Names)
+	for _, k := range in.Settings { // what a setting hides, the other files hide too
+		for part := range strings.SplitSeq(k.Value, ",") {
+			if part = strings.TrimSpace(part); !k.Secret && !shown(part) {
+				names = append(names, part)
+			}
+		}
+	}
+	s, err := NewScrubber(names)
 	if err != nil {
 		return nil, err
 	}

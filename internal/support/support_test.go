@@ -30,11 +30,15 @@ func TestNothingOfTheContent(t *testing.T) {
 			{Name: "metabase.api_key", Value: "mb_zq7canary", Secret: true, Source: "file"},
 			{Name: "mail.from", Value: "ZQ7canary <ada@zq7canary.example>", Source: "environment"},
 			{Name: "data", Value: "/srv/zq7canary/data", Source: "flag"},
+			{Name: "mail.host", Value: "zq7canary", Source: "file"}, // a name without a dot, as in private networks
+			{Name: "mail.user", Value: "lonelyhost", Source: "file"},
+			{Name: "oidc.client_id", Value: "zq7canary-lens", Source: "file"},
+			{Name: "ledger.anchor", Value: "file, mail", Source: "file"},
 			{Name: "log.level", Value: "info", Source: "default"},
 			{Name: "scan.concurrency", Value: "3", Source: "default"},
 			{Name: "server.listen", Value: "127.0.0.1:8300", Source: "default"},
 		},
-		Doctor: "ok    connection Zq7canary Main to https://zq7canary.example.com answers\nwarn  user ada@zq7canary.example, folder /srv/zq7canary/data\nFAIL  \"zq7canary\" at 10.1.2.3 and zq7canary.internal.example:5432\n",
+		Doctor: "warn  lonelyhost:587 refuses\nok    connection Zq7canary Main to https://zq7canary.example.com answers\nwarn  user ada@zq7canary.example, folder /srv/zq7canary/data\nFAIL  \"zq7canary\" at 10.1.2.3 and zq7canary.internal.example:5432\n",
 		Figures: &store.Figures{
 			Engine: store.EngineSQLite, Bytes: 8192, Rows: map[string]int64{"scans": 3}, Migrations: []store.Migration{{Version: 1, At: canary}},
 			Outcomes: []store.Outcome{{State: store.ScanFailed, Code: "unreachable", Count: 2}, {State: store.ScanFailed, Code: "Zq7canary said no", Count: 1}},
@@ -51,7 +55,7 @@ func TestNothingOfTheContent(t *testing.T) {
 	all := map[string]string{}
 	for _, f := range files {
 		all[f.Name] = string(f.Content)
-		for _, word := range []string{canary, "10.1.2.3", "example", "ada@"} {
+		for _, word := range []string{canary, "lonelyhost", "10.1.2.3", "example", "ada@"} {
 			if strings.Contains(strings.ToLower(string(f.Content)), word) {
 				t.Errorf("%s shows %q:\n%s", f.Name, word, f.Content)
 			}
@@ -64,7 +68,7 @@ func TestNothingOfTheContent(t *testing.T) {
 	}
 	// What helps is there.
 	for name, words := range map[string][]string{
-		"settings.txt":  {"(secret)", "info", "127.0.0.1:8300", "metabase.url"},
+		"settings.txt":  {"(secret)", "info", "file, mail", "127.0.0.1:8300", "metabase.url"},
 		"database.json": {`"unreachable"`, `"scans": 3`, `"engine": "sqlite"`},
 		"jobs.txt":      {"unavailable/unreachable", "scan"},
 		"retention.txt": {"scans=2"},
