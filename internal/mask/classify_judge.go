@@ -37,6 +37,7 @@ type about struct {
 	topic topic
 	word  string
 	table bool // the table says so
+	faint bool // by a word that mostly says nothing
 }
 
 // judgement is a candidate of a verdict.
@@ -55,7 +56,7 @@ func (l *lexicon) judge(col Column) Verdict {
 	name, parents := splitName(clip(col.Name))
 	table := l.tableAbout(clip(col.Table))
 	if parents != "" {
-		if a := l.tableAbout(parents); a.topic != topicOpen {
+		if a := l.tableAbout(parents); a.topic != topicOpen && !a.faint {
 			table = a
 		}
 	}
@@ -70,7 +71,7 @@ func (l *lexicon) judge(col Column) Verdict {
 			best = j
 		}
 	}
-	best = l.bySemanticType(best, col.SemanticType, table, class)
+	best = l.bySemanticType(best, col.SemanticType, segments, table, class)
 	best = l.byDescription(best, col.Description, segments, table, class)
 	return l.verdict(best)
 }
@@ -104,7 +105,7 @@ func (l *lexicon) tableAbout(table string) about {
 		s := segments[i]
 		if s.kinds&kindNeutral != 0 && s.kinds&kindPerson == 0 {
 			if roles := s.kinds & kindRoles; roles != 0 && fallback.topic == topicOpen {
-				fallback = about{topic: topicOf(roles), word: s.text, table: true}
+				fallback = about{topic: topicOf(roles), word: s.text, table: true, faint: true}
 			}
 			continue
 		}
@@ -137,7 +138,7 @@ func (l *lexicon) tableOfConcept(s nameSegment) (about, bool) {
 	case Location:
 		return about{topic: topicThing, word: s.text, table: true}, true
 	case Health:
-		return about{topic: topicRecord, word: s.text, table: true}, true
+		return about{topic: topicRecord, word: s.text, table: true}, l.concepts[s.concept].name != "healthweak"
 	case FreeText:
 		switch l.concepts[s.concept].name {
 		case "note", "comment", "feedback", "body", "statement":
@@ -286,7 +287,7 @@ func isAlias(word, table string) bool {
 // before weighs the words before a meaning.
 func (j *judgement) before(segments []nameSegment, i int, c *concept, kept bool) {
 	first := segments[0]
-	if asks, word := asked(segments[:i]); asks {
+	if asks, word := beginsAsQuestion(segments[:i]); asks {
 		if kept {
 			j.lower(factorBoolKept, word)
 		} else {
@@ -310,9 +311,9 @@ func (j *judgement) before(segments []nameSegment, i int, c *concept, kept bool)
 	}
 }
 
-// asked says whether a name begins as a question, maybe behind whom it concerns:
+// beginsAsQuestion says whether a name begins as a question, maybe behind whom it concerns:
 // "has_phone", "user_allow_email".
-func asked(segments []nameSegment) (bool, string) {
+func beginsAsQuestion(segments []nameSegment) (bool, string) {
 	for _, s := range segments {
 		if s.concept == noConcept && s.kinds&kindAsk != 0 {
 			return true, s.text
@@ -414,7 +415,7 @@ func (j *judgement) lower(factor float64, word string) {
 
 // bySemanticType takes in what Metabase, or an administrator in Metabase, found
 // the column to be.
-func (l *lexicon) bySemanticType(j judgement, declared string, table about, class byte) judgement {
+func (l *lexicon) bySemanticType(j judgement, declared string, segments []nameSegment, table about, class byte) judgement {
 	if declared == "" {
 		return j
 	}
@@ -443,13 +444,23 @@ func (l *lexicon) bySemanticType(j judgement, declared string, table about, clas
 	score := c.scores[table.topic]
 	if s.effect == semanticCertain {
 		score = scoreCertain
-	} else if j.concept != noConcept && j.but != "" {
-		return j // the name says that it is a detail
+	} else if j.concept != noConcept && j.but != "" || saysOtherwise(segments) {
+		return j // the name knows better
 	}
 	if score <= j.score {
 		return j
 	}
 	return judgement{score: score, concept: s.concept, word: declared, about: table}
+}
+
+// saysOtherwise says whether a name ends in a word that is known to be something
+// else, as "group_name" is the name of a group.
+func saysOtherwise(segments []nameSegment) bool {
+	if len(segments) == 0 {
+		return false
+	}
+	last := segments[len(segments)-1]
+	return last.concept == noConcept && last.kinds&(kindThing|kindOrg|kindID|kindCount|kindTime|kindFlag) != 0 && last.kinds&kindNeutral == 0
 }
 
 func (l *lexicon) verdict(j judgement) Verdict {

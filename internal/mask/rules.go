@@ -78,7 +78,16 @@ func columnPath(col Column) []string {
 	if table == "" {
 		return []string{name}
 	}
-	return append(strings.Split(strings.NewReplacer("`", "", `"`, "", "[", "", "]", "").Replace(table), "."), name)
+	return append(strings.Split(strings.Map(withoutQuotes, table), "."), name)
+}
+
+// withoutQuotes drops what databases put around names.
+func withoutQuotes(r rune) rune {
+	switch r {
+	case '`', '"', '[', ']':
+		return -1
+	}
+	return r
 }
 
 func (r *listed) matches(path []string) bool {
