@@ -53,7 +53,7 @@ func (l *library) part(ctx context.Context, whole *browse.View, far reach) (*bro
 		}
 		v := &browse.View{
 			Scan: scan, Index: p.Index, Graph: p.Graph, Texts: sqllineage.NewTexts(p.Index),
-			Part: &browse.Part{Key: key, HiddenSources: p.HiddenSources, HiddenUsers: p.HiddenUsers, Counted: far.counted, Show: p.Show, Sees: p.Sees},
+			Part: &browse.Part{Key: key, HiddenSources: p.HiddenSources, HiddenUsers: p.HiddenUsers, Counted: far.counted, Show: p.Show, Sees: p.Sees, Findings: &browse.Verdicts{}},
 		}
 		l.keepPart(kept{scan: whole.Scan.ID, part: key, view: v, assets: n})
 		return v, nil

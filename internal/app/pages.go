@@ -236,9 +236,9 @@ func (p scanPages) OpenFindings(ctx context.Context, org store.OrgID, conn store
 			return err
 		}
 		ok = true
-		_, n, err = tx.Findings(ctx, store.FindingQuery{
-			Connection: conn, States: []store.FindingState{store.FindingOpen}, Limit: 1, Visible: visibleFindings(scope),
-		})
+		ask := store.FindingQuery{Connection: conn, States: []store.FindingState{store.FindingOpen}, Limit: 1}
+		within(scope, &ask)
+		_, n, err = tx.Findings(ctx, ask)
 		return err
 	})
 	return n, ok, err

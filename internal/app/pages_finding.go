@@ -33,7 +33,7 @@ func visibleFindings(scope *browse.View) func(*store.FindingRecord) bool {
 	if scope == nil {
 		return nil
 	}
-	return func(f *store.FindingRecord) bool {
+	visible := func(f *store.FindingRecord) bool {
 		if !scope.Part.Sees(f.Asset) {
 			return false
 		}
@@ -54,6 +54,19 @@ func visibleFindings(scope *browse.View) func(*store.FindingRecord) bool {
 		f.Aggregated = false // said of all assets together
 		return true
 	}
+	return func(f *store.FindingRecord) bool {
+		is := visible(f)
+		scope.Part.Findings.Keep(f.Fingerprint, is)
+		return is
+	}
+}
+
+// within narrows a query to what a scope shows; nil shows all.
+func within(scope *browse.View, ask *store.FindingQuery) {
+	if scope == nil {
+		return
+	}
+	ask.Visible, ask.Judged = visibleFindings(scope), scope.Part.Findings.Of
 }
 
 // shared reports whether content of many places uses assets of a kind.
@@ -81,7 +94,7 @@ func (p findingPages) Findings(ctx context.Context, org store.OrgID, q findings.
 		return nil, 0, err
 	}
 	ask := findingQuery(q)
-	ask.Visible = visibleFindings(scope)
+	within(scope, &ask)
 	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		list, total, err = tx.Findings(ctx, ask)
 		return err
@@ -102,7 +115,7 @@ func (p findingPages) FindingGroups(ctx context.Context, org store.OrgID, q find
 		return nil, errs.New(errs.Invalid, "unknown_grouping", "Findings cannot be grouped by that.", "Group by check, asset, collection or severity.")
 	}
 	ask := findingQuery(q)
-	ask.Visible = visibleFindings(scope)
+	within(scope, &ask)
 	err = p.store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
 		groups, err := tx.FindingGroups(ctx, ask, grouping)
 		for _, g := range groups {

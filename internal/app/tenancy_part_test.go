@@ -3,7 +3,6 @@ package app
 import (
 	"archive/zip"
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -19,6 +18,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/api"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/config"
@@ -409,7 +412,7 @@ func TestRestrictedExports(t *testing.T) {
 			return err
 		}
 		slices.SortStableFunc(list, func(x, y store.FindingRecord) int { // tables first: their ids are names
-			return cmp.Compare(boolInt(x.Asset.Kind != catalog.KindTable), boolInt(y.Asset.Kind != catalog.KindTable))
+			return boolInt(x.Asset.Kind != catalog.KindTable) - boolInt(y.Asset.Kind != catalog.KindTable)
 		})
 		for _, f := range list {
 			if !r.witness.part.Sees(f.Asset) {
@@ -573,5 +576,52 @@ func TestCountsOfParts(t *testing.T) {
 			}
 			last = e
 		}
+	}
+}
+
+// TestJudgedFindings asks for findings with and without what is remembered of them:
+// the answers are the same.
+func TestJudgedFindings(t *testing.T) {
+	r := newRestricted(t)
+	r.restrict()
+	editor := r.users[store.RoleEditor]
+	ctx := access.With(r.system, access.Actor{Kind: access.Person, User: string(editor.ID), Org: string(r.org), Role: store.RoleEditor})
+	scope, err := r.server.library.scope(ctx, r.org, r.conn)
+	r.must(err)
+	asks := []store.FindingQuery{
+		{}, {Limit: 7}, {Limit: 7, Offset: 5}, {Limit: 1000}, {Sort: store.SortAsset}, {Sort: store.SortViews, Limit: 3}, {Text: "zq"}, {Families: []string{"USE"}}, {States: []store.FindingState{store.FindingOpen}},
+	}
+	groupings := []store.FindingGroupBy{store.GroupByCheck, store.GroupBySeverity, store.GroupByAsset, store.GroupByCollection}
+	seen := 0
+	r.must(r.server.store.ViewOrg(ctx, r.org, func(ctx context.Context, tx *store.Tx) error {
+		for range 2 { // the first round judges
+			for _, ask := range asks {
+				ask.Connection = r.conn
+				plain, judged := ask, ask
+				plain.Visible = visibleFindings(scope)
+				want, total, err := tx.Findings(ctx, plain)
+				r.must(err)
+				within(scope, &judged)
+				got, n, err := tx.Findings(ctx, judged)
+				r.must(err)
+				if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" || n != total {
+					t.Errorf("%+v: %d findings, want %d\n%s", ask, n, total, d)
+				}
+				seen += len(got)
+				for _, by := range groupings {
+					want, err := tx.FindingGroups(ctx, plain, by)
+					r.must(err)
+					got, err := tx.FindingGroups(ctx, judged, by)
+					r.must(err)
+					if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
+						t.Errorf("%+v by %s\n%s", ask, by, d)
+					}
+				}
+			}
+		}
+		return nil
+	}))
+	if seen < 20 {
+		t.Errorf("only %d findings were compared", seen)
 	}
 }

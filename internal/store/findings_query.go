@@ -17,25 +17,31 @@ const findingColumns = `fingerprint, check_id, severity, confidence, asset_kind,
 	reopened, ignored_by, ignored_until, ignored_why, views, body`
 
 func (tx *Tx) scanFinding(conn ConnectionID, row interface{ Scan(...any) error }, withBody bool) (FindingRecord, string, error) {
-	f := FindingRecord{ConnectionID: conn}
+	f, collections, _, err := tx.scanFindingIf(conn, row, func(string) bool { return withBody })
+	return f, collections, err
+}
+
+// scanFindingIf reads a finding and opens its sealed texts where open says so of
+// its fingerprint.
+func (tx *Tx) scanFindingIf(conn ConnectionID, row interface{ Scan(...any) error }, open func(fingerprint string) bool) (f FindingRecord, collections string, opened bool, err error) {
+	f = FindingRecord{ConnectionID: conn}
 	var severity, confidence int
 	var kind catalog.Kind
-	var collections string
 	var first, last, resolved, until int64
 	var why, body []byte
 	var views sql.NullInt64
 	if err := row.Scan(&f.Fingerprint, &f.Check, &severity, &confidence, &kind, &collections, &f.State, &f.Assignee, &first, &last, &resolved,
 		&f.Reopened, &f.IgnoredBy, &until, &why, &views, &body); err != nil {
-		return FindingRecord{}, "", err
+		return FindingRecord{}, "", false, err
 	}
 	f.Severity, f.Confidence, f.Asset.Kind = severityAt(severity), confidenceAt(confidence), kind
-	if withBody {
+	if opened = open(f.Fingerprint); opened {
 		var b findingBody
 		place := findingRow(conn, f.Fingerprint)
 		if err := errors.Join(
 			tx.openJSON("findings", place, body, &b),
 			tx.openJSON("findings.ignored_why", place, why, &f.IgnoredReason)); err != nil {
-			return FindingRecord{}, "", err
+			return FindingRecord{}, "", false, err
 		}
 		if len(body) > 0 {
 			f.Finding, f.AssetName, f.AssetPath = b.Finding, b.AssetName, b.AssetPath
@@ -45,7 +51,7 @@ func (tx *Tx) scanFinding(conn ConnectionID, row interface{ Scan(...any) error }
 	if views.Valid {
 		f.Views = &views.Int64
 	}
-	return f, collections, nil
+	return f, collections, opened, nil
 }
 
 func confidenceAt(rank int) finding.Confidence {
@@ -147,6 +153,11 @@ func (tx *Tx) Findings(ctx context.Context, q FindingQuery) ([]FindingRecord, in
 	}
 	c := tx.findingCondition(q)
 	inGo := q.Text != "" || q.Sort == SortAsset || q.Visible != nil
+	if q.Judged != nil && q.Text == "" && q.Sort != SortAsset {
+		if list, total, known, err := tx.judgedFindings(ctx, q, c, order); known || err != nil {
+			return list, total, err
+		}
+	}
 	query := `SELECT ` + findingColumns + ` FROM findings WHERE ` + strings.Join(c.text, " AND ") + ` ORDER BY ` + order
 	total := 0
 	if !inGo {
@@ -158,8 +169,8 @@ func (tx *Tx) Findings(ctx context.Context, q FindingQuery) ([]FindingRecord, in
 	var list []FindingRecord
 	needle := strings.ToLower(strings.TrimSpace(q.Text))
 	err := tx.rows(ctx, query, c.args, func(r *sql.Rows) error {
-		f, _, err := tx.scanFinding(q.Connection, r, true)
-		if err == nil && q.sees(&f) && matches(&f, needle) {
+		f, _, opened, err := tx.scanFindingIf(q.Connection, r, q.maySee)
+		if err == nil && opened && q.sees(&f) && matches(&f, needle) {
 			list = append(list, f)
 		}
 		return err
@@ -209,11 +220,21 @@ func (tx *Tx) FindingGroups(ctx context.Context, q FindingQuery, by FindingGroup
 	}
 	where := ` FROM findings WHERE ` + strings.Join(c.text, " AND ")
 	query, read := `SELECT `+findingColumns+where, func(r *sql.Rows) error {
-		f, collections, err := tx.scanFinding(q.Connection, r, true)
-		if err == nil && q.sees(&f) && matches(&f, needle) {
+		f, collections, opened, err := tx.scanFindingIf(q.Connection, r, q.maySee)
+		if err == nil && opened && q.sees(&f) && matches(&f, needle) {
 			add(&f, collections, 1)
 		}
 		return err
+	}
+	if q.Judged != nil && needle == "" && by != GroupByAsset && by != GroupByCollection {
+		known, err := tx.judgedGroups(ctx, q, where, c, func(f *FindingRecord) { add(f, "", 1) })
+		if err != nil {
+			return nil, fmt.Errorf("group findings: %w", err)
+		}
+		if known {
+			return sortedGroups(groups), nil
+		}
+		clear(groups)
 	}
 	if !withBody { // the database counts: no sealed text is needed
 		query, read = `SELECT check_id, severity, state, count(*)`+where+` GROUP BY check_id, severity, state`, func(r *sql.Rows) error {
@@ -231,6 +252,10 @@ func (tx *Tx) FindingGroups(ctx context.Context, q FindingQuery, by FindingGroup
 	if err != nil {
 		return nil, fmt.Errorf("group findings: %w", err)
 	}
+	return sortedGroups(groups), nil
+}
+
+func sortedGroups(groups map[string]*FindingGroup) []FindingGroup {
 	list := make([]FindingGroup, 0, len(groups))
 	for _, g := range groups {
 		list = append(list, *g)
@@ -238,7 +263,7 @@ func (tx *Tx) FindingGroups(ctx context.Context, q FindingQuery, by FindingGroup
 	slices.SortFunc(list, func(a, b FindingGroup) int {
 		return cmp.Or(cmp.Compare(b.Worst.Rank(), a.Worst.Rank()), cmp.Compare(b.Count, a.Count), strings.Compare(a.Key, b.Key))
 	})
-	return list, nil
+	return list
 }
 
 func groupKey(f *FindingRecord, collections string, by FindingGroupBy) (key, name string) {

@@ -65,9 +65,12 @@ type FindingQuery struct {
 	// Visible picks the findings that the reader may know of; nil = all. It may
 	// write over texts of the record that are not for the reader.
 	Visible func(*FindingRecord) bool
-	Sort    FindingSort
-	Limit   int // 0 = 50
-	Offset  int
+	// Judged tells by its fingerprint what Visible said of a finding before, so
+	// that the finding need not be opened for that again; nil = nothing is known.
+	Judged func(fingerprint string) (visible, known bool)
+	Sort   FindingSort
+	Limit  int // 0 = 50
+	Offset int
 }
 
 // FindingGroupBy is what findings are grouped by.

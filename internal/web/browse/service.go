@@ -5,6 +5,7 @@ package browse
 import (
 	"context"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/metalens/metalens/internal/catalog"
@@ -40,6 +41,39 @@ type Part struct {
 	Show func(catalog.Asset) catalog.Asset
 	// Sees reports whether the part holds an asset or a column.
 	Sees func(catalog.Ref) bool
+	// Findings remembers which findings the part shows; nil remembers nothing.
+	Findings *Verdicts
+}
+
+// Verdicts remembers by fingerprint whether a part shows a finding: to find that
+// out it has to be read. The zero value is ready; it is safe for concurrent use.
+type Verdicts struct {
+	mu   sync.RWMutex
+	said map[string]bool
+}
+
+// Keep remembers a verdict.
+func (v *Verdicts) Keep(fingerprint string, visible bool) {
+	if v == nil {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.said == nil {
+		v.said = map[string]bool{}
+	}
+	v.said[fingerprint] = visible
+}
+
+// Of is the verdict on a finding, where there is one.
+func (v *Verdicts) Of(fingerprint string) (visible, known bool) {
+	if v == nil {
+		return false, false
+	}
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	visible, known = v.said[fingerprint]
+	return visible, known
 }
 
 // Key names what the view shows: two views of one key hold the same. Whatever is
