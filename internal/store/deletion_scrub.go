@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -38,7 +40,38 @@ func (s *Store) settleDeletions(ctx context.Context, readOnly bool) error {
 	if _, err := s.ReplayTombstones(ctx); err != nil {
 		return err
 	}
-	return s.sealDataKeys(ctx)
+	if err := s.sealDataKeys(ctx); err != nil {
+		return err
+	}
+	return s.resumeScrub(ctx)
+}
+
+// resumeScrubAge is how old a deletion is whose housekeeping may still be open;
+// [Store.Housekeep] is daily.
+const resumeScrubAge = 48 * time.Hour
+
+// resumeScrub makes up for a process that was killed between a deletion and its
+// housekeeping: what was deleted would stand in SQLite's file until the
+// write-ahead log is folded in. Where another process is at work it waits a
+// moment only, and leaves the rest to that one.
+func (s *Store) resumeScrub(ctx context.Context) error {
+	if s.engine != EngineSQLite {
+		return nil
+	}
+	if wal, err := os.Stat(s.path + "-wal"); err != nil || wal.Size() == 0 {
+		return nil //nolint:nilerr // without a log there is nothing to fold in
+	}
+	recent := 0
+	err := s.ViewSystem(ctx, func(ctx context.Context, tx *SystemTx) error {
+		return tx.scanOne(ctx, "deletions", `SELECT count(*) FROM deletions WHERE at >= $1`, []any{micros(s.now().Add(-resumeScrubAge))}, &recent)
+	})
+	if err != nil || recent == 0 {
+		return err
+	}
+	if _, err := s.wipeSQLite(ctx); err != nil {
+		s.log.WarnContext(ctx, "what was deleted may still stand in the database's file; the daily housekeeping removes it", slog.String("error", err.Error()))
+	}
+	return nil
 }
 
 // sealDataKeys puts an erasure key's seal on data keys that have none: of

@@ -15,11 +15,19 @@ import (
 
 var cluster pgtest.Cluster
 
-// TestMain is also the process that [TestKilledWhileCommitting] kills.
+// TestMain is also the process that [TestKilledWhileCommitting] and
+// [TestKilledDeletions] kill.
 func TestMain(m *testing.M) {
 	if arguments := os.Getenv(committerEnv); arguments != "" {
 		fmt.Fprintln(os.Stderr, commitForever(arguments))
 		os.Exit(1)
+	}
+	if arguments := os.Getenv(eraserEnv); arguments != "" {
+		if err := eraseOnce(arguments); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(cluster.Run(m))
 }
