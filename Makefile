@@ -12,7 +12,7 @@ LDFLAGS      := -s -w -X github.com/metalens/metalens/internal/app.Version=$(VER
 TEST_FLAGS   ?= $(shell scripts/race-flag)
 GO_FILES     := $(shell git ls-files '*.go' ':!*_templ.go' 2>/dev/null)
 
-.PHONY: help demo build assets generate verify test test-fast lint bench accuracy oracle fuzz security screenshots tools clean
+.PHONY: help demo build assets generate verify test test-fast lint bench accuracy eval oracle fuzz security screenshots tools clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench: ## measure scans, store growth and analysis on generated instances (minut
 
 accuracy: ## run the SQL engine over the lineage suites (METALENS_CORPUS), failures to bin/accuracy-failures.txt
 	METALENS_ACCURACY=$(CURDIR)/bin/accuracy-failures.txt go test -count=1 -run TestAccuracy -v ./internal/sqlsuite/
+
+eval: ## replay the assistant's evaluation and write docs/evaluation.md; METALENS_EVAL_LIVE asks a real model instead (docs/evaluation.md)
+	METALENS_EVAL_OUT=$(if $(METALENS_EVAL_LIVE),,$(CURDIR)/docs/evaluation.md) go test -count=1 -run TestEvaluation -v ./internal/agent/
 
 oracle: ## compare the SQL parser with grammars of single dialects (a module of its own), failures to bin/oracle-failures.txt
 	cd test/oracle && METALENS_ORACLE_FAILURES=$(CURDIR)/bin/oracle-failures.txt go test -count=1 -v ./...

@@ -294,7 +294,7 @@ func (p *preparer) metrics(ctx context.Context, w *work) error {
 	conflict, l := found.Conflicts[i], p.lens
 	w.schema, w.limits = llm.SchemaOf[metricsAnswer]("metric"), Limits{Steps: 1, Answer: 900, Tokens: 30_000}
 	w.key = append(w.key, conflict.Name)
-	if err := w.add(mask.Constant("The name:"), 0, true, nameDoc{l.Free(conflict.Name, 300)}); err != nil {
+	if err := w.add(mask.Constant("The name:"), 0, true, nameDoc{l.Written(conflict.Name, 300)}); err != nil {
 		return err
 	}
 	for i := range conflict.Definitions {

@@ -255,7 +255,7 @@ func TestCite(t *testing.T) {
 		{Ref: q.Ref(), Name: q.Name},
 		{Text: " on "},
 		{Text: "dashboard:424242", Unknown: true},
-		{Text: " and table:" + fmt.Sprint(table.MetabaseID) + "; "},
+		{Text: " and " + table.Ref().String() + "; "},
 		{Ref: table.Ref(), Name: table.FullName()},
 		{Text: "."},
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/metalens/metalens/internal/check"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/ledger"
+	"github.com/metalens/metalens/internal/llm"
 	"github.com/metalens/metalens/internal/mask"
 	"github.com/metalens/metalens/internal/metabase"
 	"github.com/metalens/metalens/internal/metabase/metabasetest"
@@ -211,6 +212,7 @@ func (b *backend) Check(id string) (check.Meta, bool) {
 type setups struct {
 	classifier *mask.Classifier
 	strict     bool
+	model      *llm.Model // nil = the scripted one
 	err        error
 }
 
@@ -224,7 +226,11 @@ func newSetups(t testing.TB) *setups {
 }
 
 func (s *setups) Setup(context.Context, store.OrgID, store.ConnectionID, agent.Name) (agent.Setup, error) {
-	return agent.Setup{Model: agenttest.ModelInfo(), Strict: s.strict, Classifier: s.classifier}, s.err
+	setup := agent.Setup{Model: agenttest.ModelInfo(), Strict: s.strict, Classifier: s.classifier}
+	if s.model != nil {
+		setup.Model = *s.model
+	}
+	return setup, s.err
 }
 
 // viewer acts as a member.

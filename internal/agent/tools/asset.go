@@ -134,7 +134,7 @@ func (l *Lens) Definition(r catalog.Ref) mask.Text {
 		if t == nil || c == nil {
 			return mask.Text{}
 		}
-		return mask.Join(l.Name(r), mask.Constant(" of type "), l.Word(c.DatabaseType), mask.Constant("\n"), l.Free(c.Description, maxWords))
+		return mask.Join(l.Name(r), mask.Constant(" of type "), l.Word(c.DatabaseType), mask.Constant("\n"), l.Written(c.Description, maxWords))
 	}
 	a := l.World.Index.Asset(r)
 	if a == nil || r.Kind == catalog.KindPerson {

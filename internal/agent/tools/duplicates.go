@@ -64,7 +64,7 @@ func duplicatesTool() (tool, error) {
 
 // Cluster describes a group of duplicates.
 func (l *Lens) Cluster(s *similar.Cluster) Cluster {
-	out := Cluster{ID: l.Handle(s.ID), Kind: l.Word(string(s.Kind)), Score: s.Score, Members: []Brief{}, Count: len(s.Members), Keep: l.Ref(s.Keep), Reason: l.Free(s.Reason, maxName)}
+	out := Cluster{ID: l.Handle(s.ID), Kind: l.Word(string(s.Kind)), Score: s.Score, Members: []Brief{}, Count: len(s.Members), Keep: l.Ref(s.Keep), Reason: l.Written(s.Reason, maxName)}
 	for _, m := range s.Members[:min(len(s.Members), maxNear)] {
 		out.Members = append(out.Members, l.Brief(m))
 	}
@@ -187,7 +187,7 @@ const maxMeanings = 6
 
 // Figure describes a metric.
 func (l *Lens) Figure(id, name string, definitions []similar.Definition) Figure {
-	f := Figure{ID: l.Handle(id), Name: l.Free(name, maxName), Definitions: []Meaning{}, Count: len(definitions)}
+	f := Figure{ID: l.Handle(id), Name: l.Written(name, maxName), Definitions: []Meaning{}, Count: len(definitions)}
 	for i := range definitions[:min(len(definitions), maxMeanings)] {
 		f.Definitions = append(f.Definitions, l.Meaning(&definitions[i]))
 	}
@@ -207,7 +207,7 @@ func (l *Lens) Meaning(d *similar.Definition) Meaning {
 		m.Differs = append(m.Differs, l.Fragment(database, w))
 	}
 	for _, n := range d.Names[:min(len(d.Names), maxMeanings)] {
-		m.Names = append(m.Names, l.Free(n, maxName))
+		m.Names = append(m.Names, l.Written(n, maxName))
 	}
 	for _, u := range d.Uses[:min(len(d.Uses), maxMeanings)] {
 		m.UsedIn = append(m.UsedIn, l.Brief(u.Asset))

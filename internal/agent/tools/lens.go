@@ -113,35 +113,16 @@ func Kind(k catalog.Kind) mask.Text {
 	return mask.Constant("asset")
 }
 
-// Ref writes a reference as [Lens.Parse] reads it. Tables and columns go by
-// Metabase's number, which says nothing of their names; those of an export, which
-// have none, by their masked names.
-func (l *Lens) Ref(r catalog.Ref) mask.Text {
-	return mask.Join(Kind(r.Kind), mask.Constant(":"), l.id(r))
-}
+// Ref writes a reference as [Lens.Parse] reads it.
+func (l *Lens) Ref(r catalog.Ref) mask.Text { return l.Conv.Ref(r) }
 
-func (l *Lens) id(r catalog.Ref) mask.Text {
-	switch r.Kind {
-	case catalog.KindTable:
-		if t := l.World.Index.Table(r.ID); t != nil && t.MetabaseID != 0 {
-			return mask.Number(t.MetabaseID)
-		}
-	case catalog.KindColumn:
-		if c := l.World.Index.Column(r.ID); c != nil && c.MetabaseID != 0 {
-			return mask.Number(c.MetabaseID)
-		}
-	default:
-		if n, err := strconv.ParseInt(r.ID, 10, 64); err == nil && n >= 0 && strconv.FormatInt(n, 10) == r.ID {
-			return mask.Number(n)
-		}
-		if r.ID == catalog.RootCollectionID {
-			return mask.Constant("root")
-		}
+// Written masks a text that people wrote in Metabase. In strict mode it could
+// name things and is left out.
+func (l *Lens) Written(s string, size int) mask.Text {
+	if l.Conv.Strict() {
+		return mask.Text{}
 	}
-	if r.Kind == catalog.KindTable || r.Kind == catalog.KindColumn {
-		return l.Name(r)
-	}
-	return l.Free(r.ID, maxName)
+	return l.Free(s, size)
 }
 
 // Parse reads a reference that a model wrote. errs.NotFound for what is not
@@ -263,10 +244,8 @@ func (l *Lens) path(a catalog.Asset) mask.Text {
 		return mask.Text{}
 	case l.World.Index.Personal(a.InCollection()):
 		return mask.Constant("a personal collection")
-	case l.Conv.Strict():
-		return mask.Text{}
 	}
-	return l.Free(l.World.Path(a), maxName)
+	return l.Written(l.World.Path(a), maxName)
 }
 
 // SQL masks the SQL of one of the connection's databases.
