@@ -44,6 +44,7 @@ type SQLResult struct {
 const (
 	withStructure = iota // structural literals stay
 	withFunctions        // names of functions stay whatever they are
+	withWords            // words without a known meaning stay where they look like syntax
 	everything           // every literal goes
 	passes
 )

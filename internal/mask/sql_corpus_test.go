@@ -65,7 +65,8 @@ func TestMaskOnCorpus(t *testing.T) {
 				if m.Unmask(out.Masked) != row.SQL {
 					t.Errorf("%s: not turned back: %q\n%q", row.Dialect, row.SQL, out.Masked)
 				}
-				fine := parses(out.Masked, d)
+				whole := strings.HasPrefix(out.Masked, "<sql") && !strings.HasPrefix(row.SQL, "<sql")
+				fine := parses(out.Masked, d) && !whole
 				if parsed && (!fine || out.Fallback) && os.Getenv("METALENS_VERBOSE") != "" {
 					t.Logf("%s strict=%v fine=%v:\n%.1500s\n--\n%.1500s", row.Dialect, strict, fine, row.SQL, out.Masked)
 				}

@@ -23,7 +23,7 @@ func (w *sqlWriter) number(i int) {
 	start, end := x.Span.Start, x.Span.End
 	text := w.src[start:end]
 	if w.places.role[i] != roleNone && w.way != everything { // part of a name: my-project-12, t.1
-		if w.in.Names || w.forced[i] || looksMasked(text) || telling(text) {
+		if w.in.Names && w.word(i-1) != "." || w.forced[i] || looksMasked(text) || telling(text) {
 			w.put(w.m.Digits(text), start)
 			return
 		}

@@ -87,3 +87,25 @@ var commonFunctions = words(`date time timestamp datetime year month day hour mi
 	count sum avg min max coalesce nullif cast convert extract position substring trim upper lower length char concat format now value
 	md5 sha1 sha2 sha256 hash uuid host network text position point location rank row_number lag lead first last median mode version
 	database schema current_user session_user system_user age sign state region country percent_rank any_value array_agg string_agg group_concat`)
+
+// syntaxWords are words of statements that the syntax tree holds no names for.
+var syntaxWords = words(`value previous quick low_priority delayed history before transaction directory local options stored fields lines terminated escaped
+	enclosed collection items delimited serde serdeproperties tblproperties location inputformat outputformat parquet orc csv textfile avro delta operator
+	without zone connect_by_root measures pattern define subset after past classifier match_number one per match empty omit show final running
+	distributed randomly distkey sortkey diststyle even auto encode interleaved compound label ur cs rs rr fill interpolate step staleness
+	portion period system_time system_version versioning as_of signed unsigned lambda override output action statistics resample fullscan
+	duplicate ignore engine charset comment auto_increment collate uescape absent strict keys keep wrapper conditional unconditional
+	error on empty passing columns nested path exists passing ordinality returning quotes scalar
+	go exec declare cursor next read only write isolation level committed uncommitted repeatable serializable snapshot concurrently
+	restrict cascade nothing do instead of trigger each statement procedure begin atomic handler exit continue undo signal resignal
+	owner to role user grant option admin public external stored temp unlogged logged including excluding defaults identity generated always
+	stored virtual invisible visible unique primary foreign key references check constraint deferrable initially deferred immediate match
+	partition partitioned bucketed buckets clustered sorted into less than list hash range modulus remainder subpartition template
+	fulltext spatial btree gin gist brin hnsw include tablespace storage compression retention qualify lateral semi anti asof global local any
+	all distinct ties others groups exclude respect nulls first last ignore verbose analyze costs buffers format json xml yaml
+	allow filtering disable enable novalidate validate rely norely compute stats incremental database databases schemas tables views
+	reset master slave session authorization preload define undrop dbcc repair msck list jar file remove widget reconfigure unlisten recompress
+	directed bulk collect normalized nfc nfd nfkc nfkd sql_cache sql_buffer_result sql_big_result sql_small_result overriding variadic
+	loop declare return returns begin end then elsif elseif while for repeat until leave iterate loop procedure function package body type is
+	import export csv fbv identified at file separator skip row column null true false forall varray index by pls_integer constant
+	sysdate approximate sampling seed repeatable bernoulli system_sample rows percent string bytes int64 float64 numeric bignumeric bool`)

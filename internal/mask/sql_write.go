@@ -315,12 +315,25 @@ func (w *sqlWriter) name(i int) {
 		w.keep(from, end)
 		return
 	}
-	if role == roleNone && x.Keyword != "" && w.way != everything && !w.forced[i] { // syntax
+	if role == roleNone && (x.Keyword != "" || w.verb(i) || w.syntax(w.word(i))) && w.way != everything && !w.forced[i] { // syntax
+		w.keep(from, end)
+		return
+	}
+	if w.word(i) == "offset" && w.word(i-1) == "with" { // BigQuery's WITH OFFSET names a column by itself
 		w.keep(from, end)
 		return
 	}
 	w.pieceOfName(from, end, role, i)
 }
+
+// syntax says whether a word that the syntax tree holds no name for is one of
+// the language.
+func (w *sqlWriter) syntax(word string) bool {
+	return syntaxWords()[word] || typeNames()[word] || sqllens.DatePart(word)
+}
+
+// verb says whether a word begins a statement or a step of a pipe.
+func (w *sqlWriter) verb(i int) bool { return i == 0 || w.word(i-1) == ";" || w.word(i-1) == "|>" }
 
 // quotes measures the quotes of a quoted name.
 func quotes(text string) (open, shut int) {
@@ -402,6 +415,9 @@ func (w *sqlWriter) unknownWord(key string, i int) bool {
 	if w.list[i].Kind == sqllens.LexemeQuoted || w.way == everything && w.list[i].Keyword == "" {
 		return true
 	}
+	if w.way == withWords && !strings.ContainsAny(key, "_0123456789") && w.word(i+1) != "." && w.word(i-1) != "." {
+		return false
+	}
 	return w.list[i].Keyword == "" && !typeNames()[key] && !sqllens.DatePart(key) && w.word(i+1) != "("
 }
 
@@ -427,7 +443,7 @@ func (w *sqlWriter) keepsFunction(name string) bool {
 	if _, ok := w.names.sensitive[strings.ToLower(name)]; !ok {
 		return !looksMasked(name)
 	}
-	return w.way == withFunctions || commonFunctions()[strings.ToLower(name)]
+	return w.way >= withFunctions || commonFunctions()[strings.ToLower(name)]
 }
 
 // tag writes a template tag. Its name is masked when it is sensitive, the slug
