@@ -22,6 +22,8 @@ type SQLOptions struct {
 	Schema  string // file with the tables, for lines that bring none
 	JSONL   bool   // one request per line instead of one text
 	File    string // "" and "-" are standard input
+
+	limit int64 // bytes of a text that is no line; 0 is sqllens.MaxSize
 }
 
 // maxLine bounds an input line: a request may bring a schema beside its SQL.
@@ -280,7 +282,8 @@ func runSQL(ctx context.Context, env Env, o SQLOptions, worker func() answerer) 
 		defer debug.SetGCPercent(debug.SetGCPercent(1000)) // answers are short-lived: collect less often
 		return answerLines(ctx, in, env.Stdout, o.Dialect, worker)
 	}
-	text, err := io.ReadAll(io.LimitReader(in, sqllens.MaxSize+1))
+	limit := max(o.limit, sqllens.MaxSize)
+	text, err := io.ReadAll(io.LimitReader(in, limit+1))
 	if err != nil {
 		return errs.Wrap(err, errs.Invalid, "input_file", "The input cannot be read.", "")
 	}

@@ -175,6 +175,9 @@ func (x *Inspector) Inspect(in InspectRequest) InspectAnswer {
 	return out
 }
 
+// Index indexes the schema that a request brings; nil when it brings none.
+func (in InspectRequest) Index(d Dialect) *Schema { return in.schema(d) }
+
 func (in InspectRequest) schema(d Dialect) *Schema {
 	if in.Schema == nil {
 		if in.DefaultCatalog == "" && in.DefaultSchema == "" {
