@@ -226,12 +226,8 @@ func (g *Gateway) Do(ctx context.Context, c Call, on func(Event) error) (Answer,
 		return Answer{}, err
 	}
 	model, _ := NewCatalog(s.Models...).Find(s.Target.Provider, c.Request.Model)
-	if c.Request.MaxTokens, err = g.maxTokens(c.Request, model); err != nil {
+	if c.Request, err = g.fit(c.Request, model); err != nil {
 		return Answer{}, err
-	}
-	c.Request.ViaTool = c.Request.Output != nil && model.NoSchema
-	if !model.Effort {
-		c.Request.Effort = ""
 	}
 	most, err := admit(c, s.Budget, model, false)
 	if err != nil {
@@ -255,6 +251,17 @@ func (g *Gateway) Do(ctx context.Context, c Call, on func(Event) error) (Answer,
 	a := &attempts{g: g, call: c, settings: s, model: model, provider: p, most: most, answer: Answer{Cost: Spent{Known: model.Tariff != nil}}}
 	err = a.run(ctx, on)
 	return a.answer, err
+}
+
+// fit makes a request one that the model takes.
+func (g *Gateway) fit(r Request, m Model) (Request, error) {
+	r.ViaTool = r.Output != nil && m.NoSchema
+	if !m.Effort {
+		r.Effort = ""
+	}
+	var err error
+	r.MaxTokens, err = g.maxTokens(r, m)
+	return r, err
 }
 
 // maxTokens settles how long an answer may be: the request's wish, the model's

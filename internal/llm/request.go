@@ -145,7 +145,9 @@ type Tool struct {
 
 // Limits of a request that hold with every provider.
 const (
-	MaxRequestBytes = 4 << 20 // the ledger keeps no more of one payload, and what is not kept is not sent
+	// MaxRequestBytes is what the ledger keeps of one payload, headers aside: what
+	// cannot be kept is not sent.
+	MaxRequestBytes = 4<<20 - 64<<10
 	maxMessages     = 2000
 	maxTools        = 128
 	maxNameBytes    = 64

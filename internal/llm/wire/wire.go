@@ -5,6 +5,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -120,6 +121,10 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 			_ = req.Body.Close()
 		}
 		return nil, errs.New(errs.Internal, llm.CodeAddress, "A request to a model provider went to an address that is not on the list.", "")
+	}
+	if req.ContentLength > llm.MaxRequestBytes {
+		_ = req.Body.Close()
+		return nil, llm.Failed(c.who, llm.ReasonTooLong, llm.Fault{Unbilled: true, Err: fmt.Errorf("%d bytes", req.ContentLength)})
 	}
 	ctx, cancel := context.WithCancelCause(outbound.WithRoute(req.Context(), pattern))
 	total := time.AfterFunc(c.limits.Total, func() { cancel(errTotal) })
