@@ -155,7 +155,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	pages := crawl(owner, []string{
 		"/", conn, conn + "/findings", conn + "/catalog", conn + "/lineage", conn + "/impact", conn + "/duplicates", conn + "/metrics", conn + "/scans", conn + "/egress",
 		conn + "/not-evaluated", "/connections", "/connections/" + found[1], "/account", "/settings", "/settings/members", "/settings/tokens", "/settings/mail",
-		"/settings/retention", "/settings/export", "/settings/access", "/egress", "/audit", "/security", "/security.json", "/security.md", "/nowhere",
+		"/settings/retention", "/settings/export", "/settings/access", "/settings/ai", "/settings/ai/calls", "/settings/sensitive", "/egress", "/audit", "/security", "/security.json", "/security.md", "/nowhere",
 	})
 	maps.Copy(pages, crawlAPI(t, p.address, secrets["access token"]))
 	console := visit(t, consoleOf(t, p))

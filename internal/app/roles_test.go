@@ -76,7 +76,11 @@ func (s *server) registry() []registered {
 		"Search":     {"Versions": viewer, "UsageSeries": viewer, "Search": viewer},
 		"Duplicates": {"Duplicates": viewer, "Metrics": viewer},
 		"Metrics":    {"Duplicates": viewer, "Metrics": viewer},
-		"Grants":     {"Sheet": admin, "Set": admin, "SetDefault": admin, "Counts": admin, "SetCounts": admin},
+		"AI": {
+			"View": admin, "Save": admin, "SetKey": admin, "DeleteKey": admin, "Switch": admin, "Test": admin, "Spend": admin, "Calls": admin,
+		},
+		"Sensitive": {"Columns": viewer, "Rules": viewer, "Preview": admin, "AddRule": admin, "PreviewDelete": admin, "DeleteRule": admin},
+		"Grants":    {"Sheet": admin, "Set": admin, "SetDefault": admin, "Counts": admin, "SetCounts": admin},
 	}
 	pages := reflect.ValueOf(s.web)
 	for i := range pages.NumField() {

@@ -46,6 +46,8 @@ type server struct {
 	outbox   *mail.Outbox
 	erasure  *erasure.Service
 	resets   resets
+	models   models
+	agents   agents
 	demo     bool // on this machine only: no second factor is asked for
 
 	own       *outbound.Listeners // everything this process listens on
@@ -71,6 +73,7 @@ func Serve(ctx context.Context, env Env, loaded *config.Loaded) error {
 // shut releases what is not the listener and not the runner's.
 func (s *server) shut() error {
 	s.library.close()
+	s.models.close()
 	s.closeConsole()
 	if s.transport.challenge != nil {
 		_ = s.transport.challenge.Close() // closed twice when it was served
@@ -126,6 +129,12 @@ func newServer(ctx context.Context, env Env, cfg config.Config, command string) 
 	s.resets = resets{s.store, queue, s.outbox, cfg.Server.PublicURL, env.Now}
 	s.library = newLibrary(ctx, s.store, sqllineage.New(), s.log)
 	s.content = newContentPages(s.library)
+	if err = s.openModels(cfg); err != nil {
+		return s, err
+	}
+	if err = s.openAgents(queue); err != nil {
+		return s, err
+	}
 	if err = s.openErasure(); err != nil {
 		return s, err
 	}
@@ -135,7 +144,7 @@ func newServer(ctx context.Context, env Env, cfg config.Config, command string) 
 		return s, err
 	}
 	s.runner, err = jobs.New(jobs.Config{
-		Store: s.store, Handlers: slices.Concat(s.warming(s.scans.Handlers()), keeper.handlers(), []jobs.Handler{keep.handler(), keyRotation(s.store), s.outbox.Handler(), s.resets.handler()}),
+		Store: s.store, Handlers: slices.Concat(s.warming(s.scans.Handlers()), keeper.handlers(), []jobs.Handler{keep.handler(), keyRotation(s.store), s.outbox.Handler(), s.resets.handler(), s.agents.service.Handler()}),
 		Periodic: slices.Concat(s.scans.Periodic(), keeper.periodic(), []jobs.Periodic{keep.periodic(), keyRotations()}), Now: env.Now, Logger: s.log,
 	})
 	if err != nil {
@@ -196,6 +205,7 @@ func (s *server) pages(cfg config.Config) error {
 		pages.Sample = s.sample
 	}
 	pages.Grants = grants.New(grants.Config{Store: s.store})
+	pages.AI, pages.Sensitive = s.models.settings, s.models.settings
 	s.web = pages
 	if pages.API, err = s.newAPI(pages, tokens); err != nil {
 		return err
@@ -217,6 +227,7 @@ func (s *server) warming(handlers []jobs.Handler) []jobs.Handler {
 			}
 			s.library.warm(job.Args.Org, job.Args.Connection)
 			s.content.warm(job.Args.Org, job.Args.Connection)
+			s.agents.afterScan(ctx, job.Args)
 			return nil
 		}
 	}

@@ -57,7 +57,7 @@ func routes(cfg Config) []route {
 	figures := metrics.New(cfg.Metrics)
 	stated := security.New(cfg.Posture)
 	graph := lineageview.New(cfg.Library, cfg.Search)
-	return slices.Concat(accountRoutes(me), settingsRoutes(cfg), privacyRoutes(cfg), accessRoutes(cfg), signOnRoutes(cfg), chatRoutes(cfg), []route{
+	return slices.Concat(accountRoutes(me), settingsRoutes(cfg), privacyRoutes(cfg), accessRoutes(cfg), signOnRoutes(cfg), aiRoutes(cfg), chatRoutes(cfg), assistRoutes(cfg), []route{
 		{"GET /{$}", page.Public, first.Home},
 		{"POST /theme", page.Public, theme(cfg.Secure)},
 		{"GET /.well-known/security.txt", page.Public, securityTxt(cfg)},

@@ -16,6 +16,7 @@ import (
 	"github.com/metalens/metalens/internal/auth"
 	"github.com/metalens/metalens/internal/store"
 	"github.com/metalens/metalens/internal/web/account"
+	"github.com/metalens/metalens/internal/web/aisettings"
 	"github.com/metalens/metalens/internal/web/assets"
 	"github.com/metalens/metalens/internal/web/audit"
 	"github.com/metalens/metalens/internal/web/browse"
@@ -31,6 +32,7 @@ import (
 	"github.com/metalens/metalens/internal/web/privacy"
 	"github.com/metalens/metalens/internal/web/scans"
 	"github.com/metalens/metalens/internal/web/security"
+	"github.com/metalens/metalens/internal/web/sensitive"
 	"github.com/metalens/metalens/internal/web/settings"
 	"github.com/metalens/metalens/internal/web/setup"
 	"github.com/metalens/metalens/internal/web/signin"
@@ -59,12 +61,14 @@ type Config struct {
 	Mail        settings.Mail     // needed with Members
 	Forgotten   account.Forgotten // needed with Members
 	Posture     security.Service
-	SignOn      signin.Service  // nil: no single sign-on
-	Tokens      tokens.Service  // nil: no access tokens
-	API         http.Handler    // nil: no API; else it answers everything below /api/
-	Privacy     privacy.Service // nil: no pages of retention, deletion and export
-	Sample      setup.Sample    // nil: the sample company is not offered
-	Chat        chat.Service    // nil: no chats
+	SignOn      signin.Service     // nil: no single sign-on
+	Tokens      tokens.Service     // nil: no access tokens
+	API         http.Handler       // nil: no API; else it answers everything below /api/
+	Privacy     privacy.Service    // nil: no pages of retention, deletion and export
+	Sample      setup.Sample       // nil: the sample company is not offered
+	AI          aisettings.Service // nil: no page about models
+	Sensitive   sensitive.Service  // nil: no pages of sensitive columns
+	Chat        chat.Service       // nil: no chats
 
 	// SecurityContact takes reports about this deployment (mailto: or https:), for
 	// security.txt; empty: the makers of MetaLens do.

@@ -26,6 +26,8 @@ func Sections() []Section {
 		{"general", "General", "/settings", store.RoleViewer},
 		{"members", "Members", "/settings/members", store.RoleViewer},
 		{"access", "Access", "/settings/access", store.RoleAdmin},
+		{"ai", "AI", "/settings/ai", store.RoleAdmin},
+		{"sensitive", "Sensitive columns", "/settings/sensitive", store.RoleViewer},
 		{"tokens", "Access tokens", "/settings/tokens", store.RoleViewer},
 		{"sign-in", "Sign-in", "/settings/sign-in", store.RoleAdmin},
 		{"mail", "Mail", "/settings/mail", store.RoleAdmin},
