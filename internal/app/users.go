@@ -16,11 +16,9 @@ import (
 type users struct{ store *store.Store }
 
 // HasUsers implements [auth.Users].
-func (u users) HasUsers(ctx context.Context) (bool, error) {
-	has := false
-	err := u.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
-		list, err := tx.Users(ctx)
-		has = len(list) > 0
+func (u users) HasUsers(ctx context.Context) (has bool, err error) {
+	err = u.store.ViewSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
+		has, err = tx.HasUsers(ctx)
 		return err
 	})
 	return has, err
@@ -30,11 +28,11 @@ func (u users) HasUsers(ctx context.Context) (bool, error) {
 // the one that scans from the command line belong to, becomes the owner's.
 func (u users) CreateOwner(ctx context.Context, org store.Organization, user store.User) error {
 	return u.store.InSystem(ctx, func(ctx context.Context, tx *store.SystemTx) error {
-		list, err := tx.Users(ctx)
+		has, err := tx.HasUsers(ctx)
 		if err != nil {
 			return err
 		}
-		if len(list) > 0 {
+		if has {
 			return errs.New(errs.Conflict, "already_set_up", "This MetaLens has an owner already.", "Log in, or ask the owner for an account.")
 		}
 		orgs, err := tx.Organizations(ctx)

@@ -115,6 +115,13 @@ func (tx *SystemTx) Users(ctx context.Context) ([]User, error) {
 	return list, nil
 }
 
+// HasUsers reports whether there is any user; operators are none.
+func (tx *SystemTx) HasUsers(ctx context.Context) (bool, error) {
+	var n int
+	err := tx.scanOne(ctx, "users", `SELECT count(*) FROM (SELECT 1 FROM users WHERE operator = 0 LIMIT 1) AS one`, nil, &n)
+	return n > 0, err
+}
+
 // User reads one user.
 func (tx *SystemTx) User(ctx context.Context, id UserID) (User, error) {
 	u, err := scanUser(tx.sql.QueryRowContext(ctx, `SELECT `+userColumns+` FROM users WHERE id = $1 AND operator = 0`, id))

@@ -102,6 +102,9 @@ func testUsers(t *testing.T, open Opener) {
 		if err := tx.ChangeUser(ctx, u.ID, func(u *store.User) error { u.Name += "!"; return nil }); err != nil {
 			return err
 		}
+		if has, err := tx.HasUsers(ctx); err != nil || !has {
+			t.Errorf("has users: %t, %v", has, err)
+		}
 		refused := errs.New(errs.Conflict, "refused", "No.", "")
 		wantKind(t, tx.ChangeUser(ctx, u.ID, func(u *store.User) error { u.Name = ""; return refused }), errs.Conflict, "refused")
 		wantKind(t, tx.ChangeUser(ctx, "nobody", func(*store.User) error { return nil }), errs.NotFound, "")
