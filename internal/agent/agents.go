@@ -319,8 +319,10 @@ func (p *preparer) metrics(ctx context.Context, w *work) error {
 		if err != nil {
 			return err
 		}
+		chosen := l.Conv.Unmask(answer.Definition)
+		i := slices.IndexFunc(conflict.Definitions, func(d similar.Definition) bool { return d.ID == chosen })
 		out.Metrics = &MetricAdvice{
-			Definition: l.Conv.Unmask(answer.Definition), Why: Cite(l, answer.Why), Differences: out.citedAll(l, answer.Differences), Ask: out.cited(l, answer.Ask),
+			Definition: chosen, Text: conflict.Definitions[i].Text, Why: Cite(l, answer.Why), Differences: out.citedAll(l, answer.Differences), Ask: out.cited(l, answer.Ask),
 		}
 		return nil
 	}

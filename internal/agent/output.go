@@ -96,6 +96,7 @@ type MemberNote struct {
 // MetricAdvice says which definition of a figure to go by.
 type MetricAdvice struct {
 	Definition  string      `json:"definition"` // id
+	Text        string      `json:"text"`       // of it, in words
 	Why         []Segment   `json:"why"`
 	Differences [][]Segment `json:"differences,omitempty"`
 	Ask         []Segment   `json:"ask,omitempty"` // what to find out before deciding

@@ -69,6 +69,7 @@ type Config struct {
 	AI          aisettings.Service // nil: no page about models
 	Sensitive   sensitive.Service  // nil: no pages of sensitive columns
 	Chat        chat.Service       // nil: no chats
+	Assist      *Assist            // nil: no agents
 
 	// SecurityContact takes reports about this deployment (mailto: or https:), for
 	// security.txt; empty: the makers of MetaLens do.

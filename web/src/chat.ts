@@ -3,6 +3,7 @@ import { toast } from "./toast";
 /** Chats: follows an answer while it is written, sends with Enter, copies. */
 export function startChat(): void {
   follow();
+  followAgent();
   for (const form of document.querySelectorAll<HTMLFormElement>("form[data-composer]")) composer(form);
   document.addEventListener("click", (event) => {
     const button = (event.target as Element).closest<HTMLElement>("[data-copy-answer]");
@@ -28,6 +29,24 @@ function follow(): void {
     source.close();
     show((event as MessageEvent<string>).data);
     location.reload();
+  });
+  window.addEventListener("pagehide", () => source.close());
+}
+
+function followAgent(): void {
+  const box = document.querySelector<HTMLElement>("[data-assist-events]");
+  if (!box?.dataset["assistEvents"]) return;
+  const source = new EventSource(box.dataset["assistEvents"]);
+  source.addEventListener("progress", (event) => {
+    box.innerHTML = (event as MessageEvent<string>).data;
+  });
+  source.addEventListener("done", () => {
+    source.close();
+    location.reload();
+  });
+  // Another process may be at work: the page reloads itself then.
+  source.addEventListener("error", () => {
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => location.reload(), 3000);
   });
   window.addEventListener("pagehide", () => source.close());
 }

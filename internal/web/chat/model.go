@@ -2,12 +2,10 @@ package chat
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/metalens/metalens/internal/chat"
-	"github.com/metalens/metalens/internal/llm"
 	"github.com/metalens/metalens/internal/web/ui"
 )
 
@@ -68,19 +66,12 @@ func foot(b chat.Body) string {
 		parts = append(parts, ui.Number(int(b.Tokens))+" tokens")
 	}
 	if b.Priced && b.Tokens > 0 {
-		parts = append(parts, dollars(b.Money))
+		parts = append(parts, ui.Dollars(int64(b.Money)))
 	}
 	if !b.Ended.IsZero() && b.Ended.After(b.Began) {
 		parts = append(parts, fmt.Sprintf("%.1f s", b.Ended.Sub(b.Began).Seconds()))
 	}
 	return strings.Join(parts, " · ")
-}
-
-func dollars(m llm.Money) string {
-	if m > 0 && m < llm.Dollar/100 {
-		return "under $0.01"
-	}
-	return "$" + strconv.FormatFloat(float64(m)/float64(llm.Dollar), 'f', 2, 64)
 }
 
 // sentLabel says in a few words what was sent for an answer.

@@ -50,6 +50,16 @@ func Count[N int | int64](n N, one, many string) string {
 	return Number(n) + " " + many
 }
 
+// Dollars writes an amount of millionths of a US dollar. Less than a cent is said
+// to be so, since rounding it to nothing would be wrong.
+func Dollars(micros int64) string {
+	const dollar, cent = 1_000_000, 10_000
+	if micros > 0 && micros < cent {
+		return "under $0.01"
+	}
+	return "$" + strconv.FormatFloat(float64(micros)/dollar, 'f', 2, 64)
+}
+
 // Bytes writes a size with a unit.
 func Bytes(n int64) string {
 	switch {
