@@ -376,7 +376,7 @@ func (s *Service) AccountFiles(ctx context.Context, user store.UserID) ([]File, 
 		return nil, access.Require(ctx, "nobody else")
 	}
 	x := newExport()
-	account := &table{name: "account", columns: []string{"id", "name", "email", "created_at", "last_login_at"}}
+	account := &table{name: "account", columns: []string{"id", "name", "email", "pending_email", "created_at", "last_login_at"}}
 	memberships := &table{name: "memberships", columns: []string{"organization", "role"}}
 	logins := &table{name: "logins", columns: []string{"agent", "address", "created_at", "expires_at"}}
 	factors := &table{name: "factors", columns: []string{"kind", "name", "created_at", "used_at"}}
@@ -388,7 +388,11 @@ func (s *Service) AccountFiles(ctx context.Context, user store.UserID) ([]File, 
 			return err
 		}
 		x.people[user] = u.Email
-		account.add(string(u.ID), u.Name, u.Email, when(u.CreatedAt), when(u.LastLoginAt))
+		pending, err := tx.PendingEmail(ctx, user, s.now())
+		if err != nil {
+			return err
+		}
+		account.add(string(u.ID), u.Name, u.Email, pending, when(u.CreatedAt), when(u.LastLoginAt))
 		of, err := tx.MembershipsOf(ctx, user)
 		if err != nil {
 			return err

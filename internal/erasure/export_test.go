@@ -112,6 +112,9 @@ func TestExport(t *testing.T) {
 			t.Error("the decisions do not say who and why")
 		}
 
+		b.system(func(ctx context.Context, tx *store.SystemTx) error {
+			return tx.SetEmailChange(ctx, b.member, "soon@example.com", "token", b.clock.AddDate(0, 0, 1))
+		})
 		out.Reset()
 		if err := b.service.ExportAccount(b.as(b.member, store.RoleViewer), &out); err != nil {
 			t.Fatal(err)
@@ -124,6 +127,9 @@ func TestExport(t *testing.T) {
 			}
 		}
 		whole = string(bytes.Join(slices.Collect(values(files)), nil))
+		if !strings.Contains(string(files["account.csv"]), "soon@example.com") {
+			t.Error("the address that waits for its letter is left out")
+		}
 		if strings.Contains(whole, b.addressOf(b.owner)) || strings.Contains(whole, "$argon2id$") {
 			t.Error("the export of one's own shows others or a hash")
 		}
