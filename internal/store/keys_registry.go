@@ -120,7 +120,7 @@ func ClearColumns() map[string]string {
 		"signing_keys.public_key":     "the public half of the signing key",
 		"access_tokens.hash":          "a hash of a token of 256 random bits",
 		"invitations.token_hash":      "a hash of a token of 130 random bits",
-		"password_resets.token_hash":  "a hash of a token of 256 random bits",
+		"password_resets.token_hash":  "a hash of a token of 130 random bits",
 		"deletions.salt":              "random; so that the subject cannot be looked up",
 		"deletions.subject":           "a salted hash of the random id of what was deleted",
 	}
