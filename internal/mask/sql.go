@@ -93,5 +93,5 @@ func usable(sql string, d sqllens.Dialect) bool {
 
 // columns lists the sensitive columns of the text.
 func (n *sqlNames) columns() []string {
-	return slices.Sorted(maps.Keys(n.masked))
+	return slices.Sorted(maps.Values(n.masked))
 }

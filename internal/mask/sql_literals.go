@@ -75,7 +75,7 @@ func (w *sqlWriter) structural(i int, text string) bool {
 		return true
 	}
 	call := structuralCalls()[at.call]
-	if call.any && (small || strings.HasPrefix(text, "0.")) && (prev == "," || prev == "(" || sign) && at.arg >= call.from {
+	if call.any && (small || strings.HasSuffix(at.call, "convert") && len(text) <= ordinalDigits || strings.HasPrefix(text, "0.")) && (prev == "," || prev == "(" || sign) && at.arg >= call.from {
 		return true
 	}
 	return (text == "0" || text == "1") && !w.data(i)
@@ -446,7 +446,7 @@ func (w *sqlWriter) key(start, end int) {
 		class, hit := w.names.sensitive[strings.ToLower(name)]
 		switch {
 		case hit:
-		case w.names.given(name) || looksMasked(name) || w.in.Names && !allDigits(name):
+		case w.names.anywhere(name) || looksMasked(name) || w.in.Names && !allDigits(name):
 			class, hit = ClassColumn, true
 		}
 		if hit {

@@ -13,15 +13,14 @@ type sqlNames struct {
 	in        SQLInput
 	usable    bool
 	problems  []sqllens.Problem
-	sensitive map[string]Class // lower-case name → class of its placeholder
-	masked    map[string]bool  // "table.column" of sensitive columns
+	sensitive map[string]Class  // lower-case name → class of its placeholder
+	masked    map[string]string // "table.column" of sensitive columns by its lower case
 
 	idents    map[int]nameRole // where a name begins → what it is
 	inside    []sqllens.Span   // names that are more than one lexeme, in order
 	sensAt    map[int]bool     // where a reference to a sensitive value begins
 	clean     map[int]bool     // … and to one that is known not to be
 	tables    map[string]bool  // full names of the text's tables
-	cardTags  bool
 	changed   bool
 	questions map[string]bool // memo of verdicts by table and name
 }
@@ -58,7 +57,7 @@ const maxRounds = 4
 
 func readNames(in SQLInput) *sqlNames {
 	n := &sqlNames{
-		in: in, sensitive: map[string]Class{}, masked: map[string]bool{}, idents: map[int]nameRole{},
+		in: in, sensitive: map[string]Class{}, masked: map[string]string{}, idents: map[int]nameRole{},
 		sensAt: map[int]bool{}, clean: map[int]bool{}, tables: map[string]bool{}, questions: map[string]bool{},
 	}
 	tree := sqllens.Parse(in.SQL, in.Dialect, true)
@@ -95,6 +94,7 @@ func readNames(in SQLInput) *sqlNames {
 
 // verdict asks about a column of a table, or of none.
 func (n *sqlNames) verdict(table, name string) bool {
+	name = core(name)
 	if n.in.Sensitive == nil || name == "" || name == "*" {
 		return false
 	}
@@ -129,14 +129,18 @@ const maxTables = 64
 
 // given asks about a name that the text itself gives.
 func (n *sqlNames) given(name string) bool {
+	name = core(name)
 	if n.in.Given != nil {
 		return n.in.Given(name)
 	}
 	return n.verdict("", name)
 }
 
+// core is a name without the signs that mark parameters and temporary tables.
+func core(name string) string { return strings.TrimLeft(name, "@#$:") }
+
 func (n *sqlNames) mark(name string, c Class) {
-	key := strings.ToLower(name)
+	key := strings.ToLower(core(name))
 	if key == "" || key == "*" {
 		return
 	}
@@ -145,6 +149,13 @@ func (n *sqlNames) mark(name string, c Class) {
 	}
 	n.sensitive[key] = c
 	n.changed = true
+}
+
+// report notes a sensitive column as it was spelled first.
+func (n *sqlNames) report(column string) {
+	if key := strings.ToLower(column); n.masked[key] == "" && core(column) == column { // parameters are no columns
+		n.masked[key] = column
+	}
 }
 
 func fullName(t *sqllens.TableRef) string {
@@ -178,9 +189,9 @@ func (n *sqlNames) lineage(l *sqllens.Lineage) {
 		n.sensAt[at] = true
 		n.mark(u.Column, ClassColumn)
 		if u.Table != nil {
-			n.masked[u.Table.Name+"."+u.Column] = true
+			n.report(u.Table.Name + "." + u.Column)
 		} else {
-			n.masked[u.Column] = true
+			n.report(u.Column)
 		}
 	}
 	for at := range n.sensAt {
@@ -290,7 +301,7 @@ func (n *sqlNames) definitions(t *sqllens.Tree) {
 }
 
 func (n *sqlNames) isMarked(name string) bool {
-	_, ok := n.sensitive[strings.ToLower(name)]
+	_, ok := n.sensitive[strings.ToLower(core(name))]
 	return ok
 }
 
@@ -298,7 +309,7 @@ func (n *sqlNames) isMarked(name string) bool {
 func (n *sqlNames) unbound(id *sqllens.Ident) {
 	if !n.isMarked(id.Text) && n.anywhere(id.Text) {
 		n.mark(id.Text, ClassColumn)
-		n.masked[id.Text] = true
+		n.report(id.Text)
 	}
 }
 
@@ -352,7 +363,7 @@ func (n *sqlNames) reference(path []sqllens.Ident) {
 	default:
 		if n.anywhere(last.Text) {
 			n.mark(last.Text, ClassColumn)
-			n.masked[last.Text] = true
+			n.report(last.Text)
 		}
 	}
 }
@@ -530,7 +541,7 @@ func (n *sqlNames) dml(x *sqllens.DML) {
 	}
 	column := func(id *sqllens.Ident, hit bool) {
 		if n.verdict(target, id.Text) || target == "" && n.anywhere(id.Text) {
-			n.masked[strings.TrimPrefix(target[strings.LastIndexByte(target, '.')+1:]+"."+id.Text, ".")] = true
+			n.report(strings.TrimPrefix(target[strings.LastIndexByte(target, '.')+1:]+"."+id.Text, "."))
 			n.mark(id.Text, ClassColumn)
 		} else if hit || n.given(id.Text) {
 			n.mark(id.Text, ClassColumn)
@@ -647,9 +658,9 @@ func (n *sqlNames) loose(t *sqllens.Tree) {
 		}
 		seen[w.Name] = true
 		for _, name := range append(strings.Split(w.Name, "."), w.Name) {
-			if core := strings.TrimLeft(name, "@#$:"); !n.isMarked(core) && n.anywhere(core) {
-				n.mark(core, ClassColumn)
-				n.masked[core] = true
+			if !n.isMarked(name) && n.anywhere(name) {
+				n.mark(name, ClassColumn)
+				n.report(core(name))
 			}
 		}
 	}

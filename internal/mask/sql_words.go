@@ -43,6 +43,10 @@ var typeNames = words(`varchar char nvarchar nchar character varchar2 nvarchar2 
 	timestamp timestamptz time timetz datetime datetime2 datetimeoffset datetime64 time64 decimal32 decimal64 decimal128 decimal256 fixedstring int tinyint
 	smallint mediumint bigint integer string varying raw interval nullable lowcardinality array bignumeric year vector hstore text blob clob unsigned signed`)
 
+// genericNames are parts of many names and tell nothing by themselves.
+var genericNames = words(`name type code date time status state key value number text title note notes comment user account order group level city country
+	amount total count year month day start end from the and for`)
+
 // dateCalls take parts of dates and quantities of time.
 var dateCalls = words(`datediff dateadd datepart datename date_trunc datetrunc date_part datetime_trunc timestamp_trunc time_trunc date_diff datetime_diff
 	timestamp_diff time_diff date_add date_sub datediff_big timestampadd timestampdiff last_day trunc extract date_bucket datetime_add timestamp_add

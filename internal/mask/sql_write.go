@@ -290,7 +290,7 @@ func (w *sqlWriter) name(i int) {
 			w.keep(end-shut, end)
 			return
 		}
-		if w.way != everything && w.places.asText[i] || w.way == everything && w.names.in.Dialect == sqllens.Generic && w.places.foreign {
+		if w.places.asText[i] || w.way == everything && w.places.foreign {
 			w.literals++
 			w.keep(start, start+open)
 			w.put(w.m.Text(ClassString, w.src[start+open:end-shut]), start+open)
@@ -353,6 +353,9 @@ func quotes(text string) (open, shut int) {
 }
 
 func (w *sqlWriter) pathInQuotes(start, end int, role nameRole, i int) {
+	if role == roleSchema {
+		role = roleTable
+	}
 	for start < end {
 		stop := strings.IndexByte(w.src[start:end], '.')
 		if stop < 0 {
@@ -511,6 +514,13 @@ func (w *sqlWriter) tellingTag(name string) bool {
 			return true
 		}
 	}
+	if w.in.Given != nil { // a list: parts of the name may stand on it
+		for _, part := range strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+			if len(part) >= minListed && !genericNames()[part] && w.names.verdict("", part) {
+				return true
+			}
+		}
+	}
 	padded := "_" + strings.ToLower(name) + "_"
 	for s := range w.names.sensitive {
 		if len(s) >= minTelling && strings.Contains(padded, "_"+s+"_") {
@@ -523,6 +533,9 @@ func (w *sqlWriter) tellingTag(name string) bool {
 // minTelling is the length from which a sensitive name inside a tag's name
 // counts: shorter ones, id or name, are parts of many.
 const minTelling = 5
+
+// minListed is the same for names that a list holds.
+const minListed = 3
 
 // foreign writes a placeholder of another tool: its default may be data.
 func (w *sqlWriter) foreign(start, end int, forced bool) {
