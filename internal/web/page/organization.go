@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"errors"
 	"html"
 	"net/http"
 	"regexp"
@@ -41,7 +42,11 @@ func (q *Request) elsewhere() error {
 		}
 	}
 	if err := q.R.ParseForm(); err != nil {
-		return nil //nolint:nilerr // whoever reads the form says what is wrong with it
+		if large := new(http.MaxBytesError); errors.As(err, &large) {
+			q.R.Form, q.R.PostForm = nil, nil // so that whoever reads the form meets it too, and says what is too long
+			return nil
+		}
+		return errs.Wrap(err, errs.Invalid, "bad_form", "The form could not be read.", "Reload the page and try again.")
 	}
 	if in := q.R.PostForm.Get(withinField); in != "" && in != string(q.Viewer.Org) {
 		return errs.New(errs.Conflict, "other_organization", "This page belongs to another of your organizations. Nothing was changed.",
