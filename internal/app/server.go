@@ -34,21 +34,22 @@ const stopWait = 15 * time.Second
 // server is the program while it serves pages.
 type server struct {
 	*core
-	listener net.Listener
-	handler  http.Handler
-	web      web.Config // of the handler
-	auth     *auth.Service
-	scans    *scanservice.Service
-	runner   *jobs.Runner
-	library  *library
-	content  *contentPages
-	sample   *sample
-	outbox   *mail.Outbox
-	erasure  *erasure.Service
-	resets   resets
-	models   models
-	agents   agents
-	demo     bool // on this machine only: no second factor is asked for
+	listener      net.Listener
+	handler       http.Handler
+	web           web.Config // of the handler
+	auth          *auth.Service
+	scans         *scanservice.Service
+	runner        *jobs.Runner
+	library       *library
+	content       *contentPages
+	sample        *sample
+	outbox        *mail.Outbox
+	erasure       *erasure.Service
+	resets        resets
+	models        models
+	agents        agents
+	conversations conversations
+	demo          bool // on this machine only: no second factor is asked for
 
 	own       *outbound.Listeners // everything this process listens on
 	transport transport
@@ -73,6 +74,7 @@ func Serve(ctx context.Context, env Env, loaded *config.Loaded) error {
 // shut releases what is not the listener and not the runner's.
 func (s *server) shut() error {
 	s.library.close()
+	s.conversations.close()
 	s.models.close()
 	s.closeConsole()
 	if s.transport.challenge != nil {
@@ -133,6 +135,9 @@ func newServer(ctx context.Context, env Env, cfg config.Config, command string) 
 		return s, err
 	}
 	if err = s.openAgents(queue); err != nil {
+		return s, err
+	}
+	if err = s.openConversations(); err != nil {
 		return s, err
 	}
 	if err = s.openErasure(); err != nil {
@@ -206,6 +211,7 @@ func (s *server) pages(cfg config.Config) error {
 	}
 	pages.Grants = grants.New(grants.Config{Store: s.store})
 	pages.AI, pages.Sensitive = s.models.settings, s.models.settings
+	s.assistPages(&pages)
 	s.web = pages
 	if pages.API, err = s.newAPI(pages, tokens); err != nil {
 		return err
