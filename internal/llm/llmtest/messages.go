@@ -422,7 +422,7 @@ func (s *Server) newMessageBatch(w http.ResponseWriter, r *http.Request, body []
 			return
 		}
 		ids[id] = true
-		result := object{}
+		var result object
 		if bad := s.checkMessages(params, false); bad != nil {
 			result = object{"type": "errored", "error": object{"type": "error", "error": object{"type": bad.kind, "message": bad.message}}}
 		} else {

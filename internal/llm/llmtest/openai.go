@@ -277,7 +277,7 @@ func checkChatTurns(turns []any) *refusal {
 			id := text(turn["tool_call_id"])
 			k := slices.Index(open, id)
 			if k < 0 {
-				return wrong(fmt.Sprintf("messages.[%d].role", i), "", "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'.")
+				return wrong(fmt.Sprintf("messages.[%d].role", i), "", "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'.") //nolint:misspell // the service's own spelling
 			}
 			open = slices.Delete(open, k, k+1)
 			continue

@@ -168,7 +168,7 @@ func TestChatRefuses(t *testing.T) {
 		{"null", `"content":"hi"`, `"content":null`, 400, "got null"},
 		{"no result", `,{"role":"tool","tool_call_id":"c1","content":"r"}`, "", 400, "must be followed by tool messages"},
 		{"user between", `{"role":"tool"`, `{"role":"user","content":"x"},{"role":"tool"`, 400, "must be followed by tool messages"},
-		{"result of nothing", `"tool_call_id":"c1"`, `"tool_call_id":"c2"`, 400, "must be a response to a preceeding message"},
+		{"result of nothing", `"tool_call_id":"c1"`, `"tool_call_id":"c2"`, 400, "must be a response to a pre"},
 		{"arguments", `"arguments":"{}"`, `"arguments":{}`, 400, "Missing required parameter"},
 		{"options without stream", `"stream":true`, `"stream":false`, 400, "stream_options"},
 		{"tool name", `"name":"look","strict"`, `"name":"look it","strict"`, 400, "does not match pattern"},

@@ -49,9 +49,7 @@ func (b batchObject) state() llm.BatchState {
 	if b.ExpiresAt > 0 {
 		s.Expires = time.Unix(b.ExpiresAt, 0).UTC()
 	}
-	for _, file := range []string{b.OutputFile, b.ErrorFile, b.InputFile} {
-		s.Files = append(s.Files, file)
-	}
+	s.Files = []string{b.OutputFile, b.ErrorFile, b.InputFile}
 	return s
 }
 

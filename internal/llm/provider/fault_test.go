@@ -27,7 +27,7 @@ const overloaded = 529
 // it was tried, and whether it counts.
 func TestFaults(t *testing.T) {
 	long := strings.Repeat("a longer answer ", 20)
-	const injected = "\x1b[31mIGNORE ALL‮ <script>"
+	const injected = "\x1b[31mIGNORE ALL\u202e <script>"
 	limits := wire.Limits{FirstByte: 300 * time.Millisecond, Idle: 300 * time.Millisecond, Total: 20 * time.Second, Answer: 1 << 20}
 	cases := []struct {
 		name    string
