@@ -123,7 +123,7 @@ func TestKilledRotations(t *testing.T) {
 	i := installed(t)
 	ways := [][]string{{"keys", "rotate", "--data-keys"}, {"keys", "rotate"}}
 	longest := []time.Duration{i.took(ways[0]...), i.took(ways[1]...)}
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same points each time
+	random := rand.New(rand.NewPCG(1, 2))
 	killed, through := 0, 0
 	for round, end := 0, time.Now().Add(killFor); time.Now().Before(end); round++ {
 		way := round % len(ways)
@@ -155,7 +155,7 @@ func TestKilledBackups(t *testing.T) {
 		return []string{"backup", name, "--passphrase-file", "phrase", "--work-factor", "10"}
 	}
 	longest := i.took(backup("first.age")...)
-	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // the same points each time
+	random := rand.New(rand.NewPCG(3, 4))
 	killed := 0
 	var there []string
 	for round, end := 0, time.Now().Add(killFor); time.Now().Before(end); round++ {
@@ -197,7 +197,7 @@ func private(t *testing.T, root string) {
 			return err
 		}
 		if d.IsDir() {
-			return os.Chmod(path, 0o700) //nolint:gosec // G302: a folder
+			return os.Chmod(path, 0o700)
 		}
 		return os.Chmod(path, 0o600)
 	})

@@ -84,7 +84,7 @@ func TestKilledDeletions(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	random := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // the same points each time
+	random := rand.New(rand.NewPCG(5, 6))
 	longest := 400 * time.Millisecond
 	stayed, went, through := 0, 0, 0
 	for end := time.Now().Add(eraserFor); time.Now().Before(end); {
@@ -203,7 +203,7 @@ func owned(t *testing.T, root string) {
 		case err != nil:
 			return err
 		case d.IsDir():
-			return os.Chmod(path, 0o700) //nolint:gosec // G302: a folder
+			return os.Chmod(path, 0o700)
 		}
 		return os.Chmod(path, 0o600)
 	})
