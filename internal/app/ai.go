@@ -34,11 +34,15 @@ func (s *server) openModels(cfg config.Config) error {
 		Policy: s.stoppable(servePolicy(cfg, listenerAddr(s.listener), s.own)), OperatorPolicy: s.stoppable(operatorPolicy(cfg, s.own)),
 		UserAgent: "MetaLens/" + Version, Now: s.env.Now,
 	}
+	if open, err = modelTransport(cfg.Models, open); err != nil {
+		return err
+	}
+	stopped := modelsStopped(cfg.Models, s.live.Stopped)
 	s.models.settings = ai.New(ai.Config{
-		Store: s.store, Defaults: defaults, Scans: aiScans{s.library}, Recorders: modelRecorders{s.store}, Open: open.Open, Stopped: s.live.Stopped, Now: s.env.Now,
+		Store: s.store, Defaults: defaults, Scans: aiScans{s.library}, Recorders: modelRecorders{s.store}, Open: open.Open, Stopped: stopped, Now: s.env.Now,
 	})
 	s.models.gateway, err = llm.New(llm.Config{
-		Directory: s.models.settings, Books: s.models.settings, Recorders: modelRecorders{s.store}, Open: open.Open, Stopped: s.live.Stopped, Now: s.env.Now, Logger: s.log,
+		Directory: s.models.settings, Books: s.models.settings, Recorders: modelRecorders{s.store}, Open: open.Open, Stopped: stopped, Now: s.env.Now, Logger: s.log,
 	})
 	return err
 }

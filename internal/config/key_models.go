@@ -9,7 +9,6 @@ import (
 // budget is [AI].
 type Models struct {
 	Off            bool // nobody here may use models, whatever an organization sets
-	Batch          bool // organizations may put work that can wait into batches
 	AllowPlainHTTP bool // these three are of the address that the operator configured
 	TLS12          bool
 	CAFile         string
@@ -38,12 +37,6 @@ func modelsKeys() []Key {
 			Help: "true = nothing of this installation goes to a model, whatever an organization sets",
 			set:  func(c *Config, v string) error { return setBool(&c.Models.Off, v) },
 			show: func(c *Config) string { return strconv.FormatBool(c.Models.Off) },
-		},
-		{
-			Name: "ai.batch", Env: []string{"METALENS_AI_BATCH"},
-			Help: "may organizations put work that can wait into batches: half the price, but the provider keeps it for up to 30 days",
-			set:  func(c *Config, v string) error { return setBool(&c.Models.Batch, v) },
-			show: func(c *Config) string { return strconv.FormatBool(c.Models.Batch) },
 		},
 		{
 			Name: "ai.allow_plain_http", Env: []string{"METALENS_AI_ALLOW_PLAIN_HTTP"},

@@ -156,7 +156,7 @@ func (g *Gateway) Available(ctx context.Context, org string) error {
 func (g *Gateway) settings(ctx context.Context, org string) (Settings, error) {
 	if g.cfg.Stopped(ledger.PurposeModel) {
 		return Settings{}, errs.New(errs.Forbidden, outbound.CodeStopped, "An operator has stopped everything that goes to models.",
-			"Ask whoever runs this MetaLens; it is allowed again under Controls of the operator console.")
+			"Ask whoever runs this MetaLens; it is allowed again under Controls of the operator console, unless the setting ai.off is on.")
 	}
 	s, err := g.cfg.Directory.ModelSettings(ctx, org)
 	if err != nil {
