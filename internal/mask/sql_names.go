@@ -158,6 +158,23 @@ func (n *sqlNames) report(column string) {
 	}
 }
 
+// reportLoose notes a sensitive column whose place says nothing of its table: of
+// the text's tables that have one of that name, or of none.
+func (n *sqlNames) reportLoose(name string) {
+	found := false
+	if len(n.tables) <= maxTables {
+		for t := range n.tables {
+			if n.verdict(t, name) {
+				n.report(t[strings.LastIndexByte(t, '.')+1:] + "." + name)
+				found = true
+			}
+		}
+	}
+	if !found {
+		n.report(name)
+	}
+}
+
 func fullName(t *sqllens.TableRef) string {
 	if t == nil {
 		return ""
@@ -309,7 +326,7 @@ func (n *sqlNames) isMarked(name string) bool {
 func (n *sqlNames) unbound(id *sqllens.Ident) {
 	if !n.isMarked(id.Text) && n.anywhere(id.Text) {
 		n.mark(id.Text, ClassColumn)
-		n.report(id.Text)
+		n.reportLoose(id.Text)
 	}
 }
 
@@ -363,7 +380,7 @@ func (n *sqlNames) reference(path []sqllens.Ident) {
 	default:
 		if n.anywhere(last.Text) {
 			n.mark(last.Text, ClassColumn)
-			n.report(last.Text)
+			n.reportLoose(last.Text)
 		}
 	}
 }
@@ -660,7 +677,7 @@ func (n *sqlNames) loose(t *sqllens.Tree) {
 		for _, name := range append(strings.Split(w.Name, "."), w.Name) {
 			if !n.isMarked(name) && n.anywhere(name) {
 				n.mark(name, ClassColumn)
-				n.report(core(name))
+				n.reportLoose(name)
 			}
 		}
 	}
