@@ -91,6 +91,7 @@ type Config struct {
 	Ledger      Ledger
 	Audit       Audit
 	Reports     Reports
+	Sensitive   Sensitive // nil: no operations about sensitive columns
 	// ClientAddr is who asks, behind trusted proxies too.
 	ClientAddr func(*http.Request) netip.Addr
 	Now        func() time.Time

@@ -22,7 +22,7 @@ func (s *server) newAPI(pages web.Config, tokens *token.Service) (*api.API, erro
 	return api.New(api.Config{
 		Version: Version, Tokens: tokens, Connections: pages.Connections, Scans: pages.Scans, Findings: pages.Findings, Library: pages.Library,
 		Search: pages.Search, Duplicates: pages.Duplicates, Metrics: pages.Metrics, Ledger: pages.Ledger,
-		Audit: auditReader{s.store}, Reports: reports{s.library, s.content, found},
+		Audit: auditReader{s.store}, Reports: reports{s.library, s.content, found}, Sensitive: s.models.settings,
 		ClientAddr: func(r *http.Request) netip.Addr { return web.ClientAddr(r, pages.TrustedProxies) },
 		Now:        s.env.Now, Logger: s.log,
 	})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/metalens/metalens/internal/ai"
 	"github.com/metalens/metalens/internal/auth"
 	"github.com/metalens/metalens/internal/config"
 	"github.com/metalens/metalens/internal/connection"
@@ -63,7 +64,16 @@ func (p securityPages) Posture(ctx context.Context, viewer auth.Identity) (*post
 		return nil, err
 	}
 	r.Add(exceptions)
-	r.Add(p.leaves(conns))
+	models, err := p.models.settings.Status(ctx, viewer.Org)
+	if err != nil {
+		return nil, err
+	}
+	r.Add(p.leaves(conns, models))
+	section, err := p.modelSection(ctx, viewer.Org, models)
+	if err != nil {
+		return nil, err
+	}
+	r.Add(section)
 	r.Add(p.keysSection())
 	r.Add(p.network())
 	r.Add(p.people(members))
@@ -239,7 +249,7 @@ func unverifiedDatabase(cfg config.Config) bool {
 }
 
 // leaves lists every system that this installation may send anything to.
-func (p securityPages) leaves(conns []connectionFacts) posture.Section {
+func (p securityPages) leaves(conns []connectionFacts, models ai.Status) posture.Section {
 	s := posture.Section{
 		ID: "leaves", Title: "What leaves, and to whom",
 		Intro: "Every exchange is a row of the egress ledger. There are no other recipients: the part that opens connections knows only these.",
@@ -259,11 +269,14 @@ func (p securityPages) leaves(conns []connectionFacts) posture.Section {
 	if len(cfg.ACME.Hosts) > 0 {
 		row(hostOf(cfg.ACME.Directory), "certificate", "host names of this server, contact address")
 	}
+	if models.On {
+		row(modelHost(models), "models", "masked names and texts, questions of members, SQL without values")
+	}
 	for _, r := range p.furtherRecipients() {
 		row(r[0], r[1], r[2])
 	}
 	s.Facts = []posture.Fact{
-		{Label: "Model providers", Value: "none; no model is built into this version", State: posture.Fine, Source: posture.BuiltIn},
+		modelFact(models),
 		{Label: "Telemetry, update checks, licence checks", Value: "none", State: posture.Fine, Source: posture.BuiltIn},
 	}
 	if stopped := p.live.Controls().Stopped; len(stopped) > 0 {

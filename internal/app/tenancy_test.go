@@ -87,6 +87,11 @@ func (m *matrix) fill() {
 		if err := tx.SetSetting(ctx, "alpha", "zqasetting00001z"); err != nil {
 			return err
 		}
+		rule, err := tx.AddSensitivityRule(ctx, store.SensitivityRule{Connection: m.a.conn, Pattern: "zqarule00001z.*", Note: "zqanote00001z"})
+		if err != nil {
+			return err
+		}
+		m.ids["rule"] = rule.ID
 		return tx.SetGrant(ctx, m.a.conn, viewer.ID, store.Grant{Mode: store.GrantAll})
 	}))
 	// What lists of rows have ids of is found in the tables themselves.

@@ -76,7 +76,11 @@ type Organization struct {
 	store.Organization
 	store.Footprint
 	Members int
-	Problem string // why its size is not known; the key may be gone
+	// What models used this month (UTC), and calls of unknown price among it.
+	AITokens  int64
+	AIMicros  int64
+	AIUnknown int64
+	Problem   string // why its size is not known; the key may be gone
 }
 
 // Organizations lists the tenants by size, the largest first. Names of
@@ -96,7 +100,15 @@ func (s *Service) Organizations(ctx context.Context) ([]Organization, error) {
 			}
 			list = append(list, Organization{Organization: o, Members: len(members)})
 		}
-		return nil
+		spend, err := tx.AISpend(ctx, s.cfg.Now().UTC().Format("2006-01"))
+		for _, line := range spend {
+			for i := range list {
+				if o := &list[i]; o.ID == line.Org {
+					o.AITokens, o.AIMicros, o.AIUnknown = o.AITokens+line.Tokens.Total(), o.AIMicros+line.Micros, o.AIUnknown+line.UnknownCost
+				}
+			}
+		}
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list organizations: %w", err)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -92,4 +93,14 @@ func list(items []string) string {
 		return "nothing"
 	}
 	return strings.Join(items, ", ")
+}
+
+// spendText says what an organization's models used in a month.
+func spendText(o operator.Organization) string {
+	const million = 1_000_000
+	text := fmt.Sprintf("$%.2f, ", float64(o.AIMicros)/million) + ui.Count(o.AITokens, "token", "tokens")
+	if o.AIUnknown > 0 {
+		text += ", " + ui.Count(o.AIUnknown, "call", "calls") + " of unknown price"
+	}
+	return text
 }
