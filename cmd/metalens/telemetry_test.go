@@ -40,17 +40,20 @@ type plan struct {
 // stored scan. $URL is a Metabase, $DIR a folder with files.
 func plans() map[string]plan {
 	return map[string]plan{
-		"demo":          {args: []string{"--listen", "127.0.0.1:0"}, serves: true, local: true},
-		"serve":         {args: []string{"--listen", "127.0.0.1:0"}, serves: true},
-		"init":          {args: []string{"--url", "$URL", "--api-key-file", "$DIR/key", "--dir", "$DIR/init"}, exit: []int{0}},
-		"scan":          {args: []string{"--url", "$URL", "--api-key-file", "$DIR/key", "--format", "json", "--output", "$DIR/scan.json"}, exit: []int{0}},
-		"doctor":        {args: nil, exit: []int{0}},
-		"config check":  {exit: []int{0}},
-		"version":       {exit: []int{0}},
-		"impact":        {args: []string{"question:1"}, exit: []int{0, 2}},
-		"diff":          {args: []string{"$DIR/scan.json", "$DIR/scan.json"}, exit: []int{0}},
-		"sql inspect":   {args: []string{"$DIR/query.sql"}, exit: []int{0}},
-		"sql canonical": {args: []string{"$DIR/query.sql"}, exit: []int{0}},
+		"demo":               {args: []string{"--listen", "127.0.0.1:0"}, serves: true, local: true},
+		"serve":              {args: []string{"--listen", "127.0.0.1:0"}, serves: true},
+		"init":               {args: []string{"--url", "$URL", "--api-key-file", "$DIR/key", "--dir", "$DIR/init"}, exit: []int{0}},
+		"scan":               {args: []string{"--url", "$URL", "--api-key-file", "$DIR/key", "--format", "json", "--output", "$DIR/scan.json"}, exit: []int{0}},
+		"doctor":             {args: nil, exit: []int{0}},
+		"config check":       {exit: []int{0}},
+		"version":            {exit: []int{0}},
+		"impact":             {args: []string{"question:1"}, exit: []int{0, 2}},
+		"diff":               {args: []string{"$DIR/scan.json", "$DIR/scan.json"}, exit: []int{0}},
+		"sql inspect":        {args: []string{"$DIR/query.sql"}, exit: []int{0}},
+		"sql canonical":      {args: []string{"$DIR/query.sql"}, exit: []int{0}},
+		"sensitive classify": {args: []string{"$DIR/column.json"}, exit: []int{0}},
+		"sql mask":           {args: []string{"$DIR/query.sql"}, exit: []int{0}},
+		"sql unmask":         {args: []string{"$DIR/query.sql"}, exit: []int{0}},
 	}
 }
 
@@ -77,7 +80,7 @@ func TestNoTelemetry(t *testing.T) {
 	}
 	defer stop()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"key": key, "query.sql": "select a from b", "init/.gitignore": ""} {
+	for name, text := range map[string]string{"key": key, "query.sql": "select a from b", "column.json": `{"table":"users","column":"email"}`, "init/.gitignore": ""} {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700), os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
