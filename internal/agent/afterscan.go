@@ -322,7 +322,7 @@ func (s *Service) Plan(ctx context.Context, org store.OrgID, conn store.Connecti
 
 // share works out the part of one agent from a sample of its subjects.
 func (s *Service) share(ctx context.Context, w *tools.World, name Name, mine []candidate, p *Plan) (Share, string, error) {
-	setup, err := s.config.Setups.Setup(ctx, w.Org, w.Connection, name)
+	d, err := s.desk(ctx, w, name)
 	if err != nil {
 		return Share{}, "", err
 	}
@@ -335,9 +335,7 @@ func (s *Service) share(ctx context.Context, w *tools.World, name Name, mine []c
 	var looked, fresh, counted int
 	var own, shared, answer int64
 	for i := 0; i < len(mine); i += step {
-		conv := tools.NewConversation(w, setup.Classifier, nil, setup.Strict)
-		prep := &preparer{s.config.Backend, tools.NewLens(w, conv)}
-		work, err := prep.prepare(ctx, name, mine[i].subject)
+		work, err := d.prepare(ctx, name, mine[i].subject)
 		if k := errs.KindOf(err); k == errs.NotFound || k == errs.Invalid {
 			continue
 		}
@@ -355,7 +353,7 @@ func (s *Service) share(ctx context.Context, w *tools.World, name Name, mine []c
 			fresh++
 			continue
 		}
-		task, err := s.task(w, work, prompt, setup, conv)
+		task, err := s.task(work, prompt, d)
 		if err != nil {
 			return Share{}, "", err
 		}
@@ -376,8 +374,8 @@ func (s *Service) share(ctx context.Context, w *tools.World, name Name, mine []c
 	} else {
 		work.Calls = 0
 	}
-	out.Forecast = setup.Model.Estimate(work)
-	return out, setup.Model.Name, nil
+	out.Forecast = d.setup.Model.Estimate(work)
+	return out, d.setup.Model.Name, nil
 }
 
 // RunAfterScan lets agents work on a connection, within the cap that was set. Only
@@ -401,12 +399,23 @@ func (s *Service) RunAfterScan(ctx context.Context, org store.OrgID, conn store.
 		return Report{}, err
 	}
 	r := Report{At: s.config.Now().UTC(), Scan: w.Scan.ID}
+	desks := map[Name]*desk{}
 	for i, c := range list {
 		if r.Tokens >= a.Tokens || r.Cost >= a.Money {
 			r.Left, r.Stopped = len(list)-i, "cap"
 			break
 		}
-		out, asked, err := s.make(ctx, w, c.agent, c.subject, false, nil)
+		var out *Output
+		var asked bool
+		d, err := desks[c.agent], error(nil)
+		if d == nil {
+			if d, err = s.desk(ctx, w, c.agent); err == nil {
+				desks[c.agent] = d
+			}
+		}
+		if err == nil {
+			out, asked, err = s.make(ctx, d, c.agent, c.subject, false, nil)
+		}
 		if out != nil && asked {
 			r.Tokens += out.Tokens.Total()
 			if out.Cost != nil {

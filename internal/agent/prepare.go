@@ -56,6 +56,7 @@ type preparer struct {
 // a subject that is not there, errs.Invalid for one that the agent has nothing to
 // say about.
 func (p *preparer) prepare(ctx context.Context, agent Name, subject string) (*work, error) {
+	p.lens.Restart()
 	w := &work{agent: agent, subject: subject}
 	var err error
 	switch agent {

@@ -162,19 +162,34 @@ func (s *Service) Make(ctx context.Context, org store.OrgID, conn store.Connecti
 	if err != nil {
 		return nil, err
 	}
-	out, _, err := s.make(ctx, w, agent, subject, again, on)
+	desk, err := s.desk(ctx, w, agent)
+	if err != nil {
+		return nil, err
+	}
+	out, _, err := s.make(ctx, desk, agent, subject, again, on)
 	return out, err
 }
 
-// make also tells whether a model was asked.
-func (s *Service) make(ctx context.Context, w *tools.World, agent Name, subject string, again bool, on func(Event) error) (out *Output, asked bool, err error) {
+// desk is what one agent works with: one conversation for all that it does, so
+// that columns are judged once.
+type desk struct {
+	*preparer
+	setup Setup
+}
+
+func (s *Service) desk(ctx context.Context, w *tools.World, agent Name) (*desk, error) {
 	setup, err := s.config.Setups.Setup(ctx, w.Org, w.Connection, agent)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	conv := tools.NewConversation(w, setup.Classifier, nil, setup.Strict)
-	p := &preparer{s.config.Backend, tools.NewLens(w, conv)}
-	work, err := p.prepare(ctx, agent, subject)
+	return &desk{&preparer{s.config.Backend, tools.NewLens(w, conv)}, setup}, nil
+}
+
+// make also tells whether a model was asked.
+func (s *Service) make(ctx context.Context, d *desk, agent Name, subject string, again bool, on func(Event) error) (out *Output, asked bool, err error) {
+	w := d.lens.World
+	work, err := d.prepare(ctx, agent, subject)
 	if err != nil {
 		return nil, false, err
 	}
@@ -197,7 +212,7 @@ func (s *Service) make(ctx context.Context, w *tools.World, agent Name, subject 
 			}
 		}
 	}
-	out, err = s.run(ctx, w, work, prompt, setup, conv, on)
+	out, err = s.run(ctx, work, prompt, d, on)
 	if err != nil {
 		return out, true, err
 	}
@@ -214,13 +229,11 @@ func (s *Service) Write(ctx context.Context, org store.OrgID, conn store.Connect
 	if err != nil {
 		return nil, err
 	}
-	setup, err := s.config.Setups.Setup(ctx, org, conn, SQLWriter)
+	d, err := s.desk(ctx, w, SQLWriter)
 	if err != nil {
 		return nil, err
 	}
-	conv := tools.NewConversation(w, setup.Classifier, nil, setup.Strict)
-	p := &preparer{s.config.Backend, tools.NewLens(w, conv)}
-	work, err := p.writer(databaseID, question)
+	work, err := d.writer(databaseID, question)
 	if err != nil {
 		return nil, err
 	}
@@ -228,23 +241,23 @@ func (s *Service) Write(ctx context.Context, org store.OrgID, conn store.Connect
 	if err != nil {
 		return nil, err
 	}
-	return s.run(ctx, w, work, prompt, setup, conv, on)
+	return s.run(ctx, work, prompt, d, on)
 }
 
 // run asks the model and checks what it says.
-func (s *Service) run(ctx context.Context, w *tools.World, work *work, prompt Prompt, setup Setup, conv *mask.Conversation, on func(Event) error) (*Output, error) {
-	task, err := s.task(w, work, prompt, setup, conv)
+func (s *Service) run(ctx context.Context, work *work, prompt Prompt, d *desk, on func(Event) error) (*Output, error) {
+	task, err := s.task(work, prompt, d)
 	if err != nil {
 		return nil, err
 	}
 	result, err := s.runner.Run(ctx, task, on)
 	out := &Output{
 		Agent: work.agent, Subject: work.subject, Rests: work.rests, Whole: work.whole, At: s.config.Now().UTC(), Duration: result.Duration,
-		Provider: setup.Model.Provider, Model: result.Model, PromptVersion: prompt.Version, Calls: result.Calls, Exchanges: result.Exchanges, Transcript: result.Transcript,
+		Provider: d.setup.Model.Provider, Model: result.Model, PromptVersion: prompt.Version, Calls: result.Calls, Exchanges: result.Exchanges, Transcript: result.Transcript,
 		Tokens: store.AITokens{Input: result.Usage.Input, Output: result.Usage.Output, CacheRead: result.Usage.CacheRead, CacheWrite: result.Usage.CacheWrite},
 	}
 	if out.Model == "" {
-		out.Model = setup.Model.Name
+		out.Model = d.setup.Model.Name
 	}
 	if result.Cost.Known {
 		out.Cost = &result.Cost.Money
@@ -264,14 +277,15 @@ func (s *Service) run(ctx context.Context, w *tools.World, work *work, prompt Pr
 }
 
 // task puts a run together.
-func (s *Service) task(w *tools.World, work *work, prompt Prompt, setup Setup, conv *mask.Conversation) (Task, error) {
+func (s *Service) task(work *work, prompt Prompt, d *desk) (Task, error) {
+	w := d.lens.World
 	text, _ := assemble(contextTokens, work.parts)
 	t := Task{
-		Org: w.Org, Agent: string(work.agent), Subject: work.subject, Model: setup.Model.Name, System: prompt.System,
+		Org: w.Org, Agent: string(work.agent), Subject: work.subject, Model: d.setup.Model.Name, System: prompt.System,
 		Messages: []llm.Message{llm.User(text)}, Output: &work.schema, Check: work.check, Limits: work.limits,
 	}
 	if len(work.tools) > 0 {
-		box, err := tools.New(tools.Config{Backend: s.config.Backend, Org: w.Org, Connection: w.Connection, Conversation: conv, Only: work.tools})
+		box, err := tools.New(tools.Config{Backend: s.config.Backend, Org: w.Org, Connection: w.Connection, Conversation: d.lens.Conv, Only: work.tools})
 		if err != nil {
 			return Task{}, err
 		}

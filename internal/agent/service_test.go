@@ -33,7 +33,12 @@ type bench struct {
 
 func newBench(t *testing.T, m *agenttest.Model) *bench {
 	t.Helper()
-	b := &bench{t: t, backend: sample(t), setups: newSetups(t), model: m}
+	return newBenchOf(t, m, sample(t))
+}
+
+func newBenchOf(t *testing.T, m *agenttest.Model, over *backend) *bench {
+	t.Helper()
+	b := &bench{t: t, backend: over, setups: newSetups(t), model: m}
 	set, err := keys.Generate()
 	if err != nil {
 		t.Fatal(err)

@@ -2,17 +2,46 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 
+	"github.com/metalens/metalens/internal/access"
+	"github.com/metalens/metalens/internal/agent"
 	"github.com/metalens/metalens/internal/agent/tools"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/check"
 	"github.com/metalens/metalens/internal/checks"
+	"github.com/metalens/metalens/internal/jobs"
 	"github.com/metalens/metalens/internal/similar"
 	"github.com/metalens/metalens/internal/store"
 	"github.com/metalens/metalens/internal/web/browse"
 )
+
+// agents is what a server needs of agents.
+type agents struct {
+	service *agent.Service
+	backend *agentBackend
+	queue   *jobs.Queue
+	log     *slog.Logger
+}
+
+// openAgents builds the agents over the services of the pages. Nothing is sent.
+func (s *server) openAgents(queue *jobs.Queue) (err error) {
+	s.agents = agents{backend: newAgentBackend(s), queue: queue, log: s.log}
+	s.agents.service, err = agent.New(agent.Config{
+		Store: s.store, Backend: s.agents.backend, Models: s.models.gateway, Setups: setups{s.models.settings}, Now: s.env.Now, Logger: s.log,
+	})
+	return err
+}
+
+// afterScan puts the work of agents after a scan in the queue. That it could not
+// be is no failure of the scan.
+func (a agents) afterScan(ctx context.Context, args jobs.Args) {
+	if err := a.service.Enqueue(access.AsSystem(ctx), a.queue, args.Org, args.Connection); err != nil && ctx.Err() == nil {
+		a.log.Warn("the work of agents after a scan was not queued", slog.String("error", err.Error()))
+	}
+}
 
 // maxAgentWorlds is how many worlds of agents are kept beside their views.
 const maxAgentWorlds = 64

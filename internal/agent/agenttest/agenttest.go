@@ -5,6 +5,7 @@ package agenttest
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -36,6 +37,7 @@ type Model struct {
 
 	mu       sync.Mutex
 	requests []llm.Request
+	recorder ledger.Recorder // of the gateway, which bills only what was sent
 }
 
 // Script answers in turn; after its end it says that nothing is left.
@@ -98,9 +100,15 @@ func (m *Model) Stream(ctx context.Context, r llm.Request, on func(llm.Event) er
 		return llm.Response{}, err
 	}
 	m.mu.Lock()
-	n := len(m.requests)
+	n, recorder := len(m.requests), m.recorder
 	m.requests = append(m.requests, r)
 	m.mu.Unlock()
+	if recorder != nil {
+		e := ledger.Entry{Phase: ledger.PhaseIntent, Exchange: "exchange-" + strconv.Itoa(n), Purpose: ledger.PurposeModel}
+		if err := recorder.Record(ctx, e); err != nil {
+			return llm.Response{}, err
+		}
+	}
 	a := m.Reply(n, r)
 	if a.Err != nil {
 		return llm.Response{}, a.Err
@@ -158,7 +166,12 @@ func Open(m *Model) (*Door, error) {
 	d := &Door{Books: &llm.Memory{}, Budget: llm.Budget{Month: llm.NoCap(), Call: llm.NoCap()}}
 	g, err := llm.New(llm.Config{
 		Directory: d, Books: d.Books, Recorders: d, Stopped: func(ledger.Purpose) bool { return d.Stopped },
-		Open: func(llm.Target, ledger.Recorder) (llm.Provider, error) { return m, nil },
+		Open: func(_ llm.Target, r ledger.Recorder) (llm.Provider, error) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.recorder = r
+			return m, nil
+		},
 	})
 	if err != nil {
 		return nil, err

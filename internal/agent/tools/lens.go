@@ -25,12 +25,12 @@ type Lens struct {
 // NewLens looks at a world through a conversation's mask.
 func NewLens(w *World, c *mask.Conversation) *Lens {
 	l := &Lens{World: w, Conv: c, schemas: map[string]*sqllens.Schema{}}
-	l.start()
+	l.Restart()
 	return l
 }
 
-// start forgets which assets were told of.
-func (l *Lens) start() { l.refs, l.seen = nil, map[catalog.Ref]bool{} }
+// Restart forgets which assets were told of.
+func (l *Lens) Restart() { l.refs, l.seen = nil, map[catalog.Ref]bool{} }
 
 // tell notes that a result tells of an asset.
 func (l *Lens) tell(r catalog.Ref) {
@@ -40,7 +40,7 @@ func (l *Lens) tell(r catalog.Ref) {
 	}
 }
 
-// Told lists the assets told of since start.
+// Told lists the assets told of since the last Restart.
 func (l *Lens) Told() []catalog.Ref { return l.refs }
 
 // maxName bounds a name, maxWords a longer text, in bytes before masking.

@@ -235,7 +235,7 @@ func (b *Toolbox) Call(ctx context.Context, name string, args json.RawMessage) (
 	if err != nil {
 		return b.refused(ctx, t, err)
 	}
-	lens.start()
+	lens.Restart()
 	c := &call{Lens: lens, box: b, words: t.Title}
 	out, err := t.call(ctx, c, given)
 	if err != nil {
