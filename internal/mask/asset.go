@@ -282,7 +282,7 @@ func (c *Conversation) question(d *doc, q *catalog.Question) {
 	for i := range q.ResultColumns[:min(len(q.ResultColumns), maxListed)] {
 		r := &q.ResultColumns[i]
 		name := Text{c.m.Name(ClassColumn, r.Name)}
-		if !c.strict && !c.sensitiveOutput(q, r.Name) {
+		if !c.strict && !c.sensitiveOutput(q, r.Name) && !c.m.hides(ClassName, r.Name) { // an alias that the query's masking hid
 			name = c.Column(Column{Name: r.Name, Type: r.BaseType, Description: r.Description, SemanticType: r.SemanticType})
 		}
 		d.line("answers with", Join(name, c.typed(r.BaseType, r.SemanticType)))

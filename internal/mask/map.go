@@ -239,6 +239,14 @@ func mixedCase(stem string, n int) string {
 	return string(b)
 }
 
+// hides reports whether a name has a placeholder already.
+func (m *Map) hides(class Class, name string) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	_, ok := m.byOriginal[original{class, "", name}]
+	return ok
+}
+
 // Text returns the placeholder of a text.
 func (m *Map) Text(class Class, text string) string {
 	return m.add(original{class, "", text}, string(class), func(n int) string {
