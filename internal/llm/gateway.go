@@ -192,6 +192,18 @@ func (g *Gateway) provider(org string, t Target) (Provider, error) {
 	return p, nil
 }
 
+// forget drops the organization's provider. A transport that could not write to
+// the ledger sends nothing any more; the next call gets a new one, which has to
+// be able to.
+func (g *Gateway) forget(org string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if have, ok := g.open[org]; ok {
+		have.provider.Close()
+		delete(g.open, org)
+	}
+}
+
 func (t Target) same(u Target) bool {
 	return t.Provider == u.Provider && t.BaseURL == u.BaseURL && t.KeyID == u.KeyID && t.Operator == u.Operator && t.Key.Equal(u.Key)
 }
@@ -394,6 +406,9 @@ func (a *attempts) once(ctx context.Context, on func(Event) error) error {
 	if err != nil {
 		end.Outcome = errs.CodeOf(err)
 	}
+	if errs.CodeOf(err) == outbound.CodeLedger {
+		g.forget(a.call.Org)
+	}
 	a.call.Run.note(end.Cost, resp.Calls)
 	a.answer.Response = resp
 	a.answer.Cost = Spent{a.answer.Cost.Tokens + end.Cost.Tokens, a.answer.Cost.Money + end.Cost.Money, a.answer.Cost.Known && end.Cost.Known}
@@ -438,7 +453,7 @@ func settlement(r Reservation, used Usage, m Model, now time.Time) Settlement {
 // usage is what an attempt used. Where the provider did not say and may charge,
 // it is a guess upward. sent says that a request left.
 func usage(r Request, resp Response, err error, sent bool) Usage {
-	u := resp.Usage
+	u := resp.Usage.Sane()
 	switch {
 	case !sent, err != nil && FaultOf(err).Unbilled:
 		return Usage{}

@@ -180,7 +180,7 @@ func (g *Gateway) CollectBatch(ctx context.Context, b Batch, on func(BatchAnswer
 	settle := func(e BatchEntry, resp Response, failed error) error {
 		model, _ := models.Find(b.Provider, e.Model)
 		r := Reservation{ID: e.CallID, Org: b.Org, At: b.At, Batch: true}
-		used := resp.Usage
+		used := resp.Usage.Sane()
 		if FaultOf(failed).Unbilled {
 			used = Usage{}
 		}

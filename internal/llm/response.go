@@ -42,6 +42,22 @@ func (u Usage) Add(v Usage) Usage {
 	}
 }
 
+// maxUsage is more than any call can use; what a server says beyond it is a
+// mistake or an attack on the books.
+const maxUsage = 1_000_000_000
+
+// Sane is the usage that a server says, as far as it can be true: no number is
+// below zero or absurdly large. What had to be changed is an estimate.
+func (u Usage) Sane() Usage {
+	out := u
+	for _, n := range []*int64{&out.Input, &out.CacheRead, &out.CacheWrite, &out.Output, &out.Thinking} {
+		*n = min(max(0, *n), maxUsage)
+	}
+	out.Thinking = min(out.Thinking, out.Output)
+	out.Estimated = u.Estimated || out != u
+	return out
+}
+
 // Response is a model's answer, whole. Its texts are untrusted.
 type Response struct {
 	Text  string     // what it said, without thinking

@@ -181,8 +181,8 @@ func (a *answer) isAnswer(b *block) bool { return a.request.ViaTool && b.name ==
 // finish makes the response of what came, whole or not.
 func (a *answer) finish() {
 	var text strings.Builder
-	a.resp.Usage = a.usage
-	a.resp.Usage.Estimated = a.begun && !a.final
+	a.resp.Usage = a.usage.Sane()
+	a.resp.Usage.Estimated = a.resp.Usage.Estimated || a.begun && !a.final
 	for i, b := range a.blocks {
 		switch b.kind {
 		case "text":

@@ -26,7 +26,7 @@ type gathered struct {
 	last     llm.Response
 }
 
-func (g *gathered) used(u llm.Usage) { g.usage, g.counted = u, true }
+func (g *gathered) used(u llm.Usage) { g.usage, g.counted = u.Sane(), true }
 
 func (g *gathered) tell(e llm.Event) error {
 	g.told = g.told || e.Kind != llm.EventThink
@@ -67,7 +67,7 @@ func (g *gathered) handed() bool { return g.told }
 // response makes the response of what came, whole or not.
 func (g *gathered) response(stop llm.Stop) llm.Response {
 	out := llm.Response{Text: g.text.String(), Calls: g.toolUses, Stop: stop, Usage: g.usage, Model: g.model, Output: g.output}
-	out.Usage.Estimated = !g.counted
+	out.Usage.Estimated = out.Usage.Estimated || !g.counted
 	switch {
 	case g.refused:
 		out.Stop = llm.StopRefused

@@ -247,6 +247,45 @@ func TestKeyChange(t *testing.T) {
 	}
 }
 
+// flaky is a recorder that fails once.
+type flaky struct {
+	ledger.Memory
+	failed bool
+}
+
+func (f *flaky) Record(ctx context.Context, e ledger.Entry) error {
+	if !f.failed {
+		f.failed = true
+		return errs.New(errs.Internal, "", "The disk is full.", "")
+	}
+	return f.Memory.Record(ctx, e)
+}
+
+type oneRecorder struct{ r ledger.Recorder }
+
+func (o oneRecorder) ModelRecorder(string) ledger.Recorder { return o.r }
+
+// TestLedgerFails sends nothing that is not recorded, and goes on when it can be
+// again.
+func TestLedgerFails(t *testing.T) {
+	eachKind(t, func(t *testing.T, r *rig) {
+		open := provider.Config{OperatorPolicy: outbound.Policy{AllowLoopback: true}}
+		g, err := llm.New(llm.Config{
+			Directory: r, Books: r.books, Recorders: oneRecorder{&flaky{}}, Open: open.Open, Stopped: func(ledger.Purpose) bool { return false },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		if _, err := g.Do(t.Context(), r.call(), nil); codeOf(err) != outbound.CodeLedger || len(r.server.Requests()) != 0 {
+			t.Errorf("%d requests, %v", len(r.server.Requests()), err)
+		}
+		if _, err := g.Do(t.Context(), r.call(), nil); err != nil {
+			t.Errorf("then: %v", err)
+		}
+	})
+}
+
 // TestTooLarge sends nothing that the ledger cannot keep.
 func TestTooLarge(t *testing.T) {
 	eachKind(t, func(t *testing.T, r *rig) {
