@@ -21,23 +21,24 @@ type commands struct {
 	LogLevel  string `help:"debug, info, warn or error (METALENS_LOG_LEVEL)." placeholder:"LEVEL" group:"Settings"`
 	LogFormat string `help:"text or json (METALENS_LOG_FORMAT)." placeholder:"FORMAT" group:"Settings"`
 
-	Demo     demoCommand     `cmd:"" help:"Show MetaLens on a sample company: a fake Metabase, scanned, with its pages opened. Prints address and login."`
-	Init     initCommand     `cmd:"" help:"Write a .env file for the address and key of a Metabase, and keep git from taking it."`
-	Scan     scanCommand     `cmd:"" help:"Read a Metabase, or an export of one, and report what is in it and what to fix."`
-	Serve    serveCommand    `cmd:"" help:"Serve the pages: connections, scans, findings, catalog."`
-	Doctor   doctorCommand   `cmd:"" help:"Look for what is wrong with this installation and say how to mend it."`
-	Setting  configCommand   `cmd:"" name:"config" help:"Look at the settings."`
-	User     userCommand     `cmd:"" help:"Look after accounts."`
-	Operator operatorCommand `cmd:"" help:"Look after accounts of the operator console."`
-	Keys     keysCommand     `cmd:"" help:"Look after the keys that seal stored data."`
-	Backup   backupCommand   `cmd:"" help:"Back everything up into one encrypted file, while a server runs. The master key is not in it."`
-	Restore  restoreCommand  `cmd:"" help:"Fill the database from a backup, of either engine."`
-	Export   exportCommand   `cmd:"" help:"Write everything that people wrote in an organization, or one account's own records, as JSON and CSV."`
-	Support  supportCommand  `cmd:"" help:"Help somebody to help, without showing what is in the database."`
-	SQL      sqlCommand      `cmd:"" name:"sql" help:"Read SQL without a Metabase: what it uses and yields, and its normal form."`
-	Impact   impactCommand   `cmd:"" help:"Say what the change of a table, a column or a piece of content breaks: by name, by a migration, or by two dbt manifests."`
-	Diff     diffCommand     `cmd:"" help:"Say what differs between two scans, reports or export folders."`
-	Version  versionCommand  `cmd:"" help:"Print the version."`
+	Demo      demoCommand      `cmd:"" help:"Show MetaLens on a sample company: a fake Metabase, scanned, with its pages opened. Prints address and login."`
+	Init      initCommand      `cmd:"" help:"Write a .env file for the address and key of a Metabase, and keep git from taking it."`
+	Scan      scanCommand      `cmd:"" help:"Read a Metabase, or an export of one, and report what is in it and what to fix."`
+	Serve     serveCommand     `cmd:"" help:"Serve the pages: connections, scans, findings, catalog."`
+	Doctor    doctorCommand    `cmd:"" help:"Look for what is wrong with this installation and say how to mend it."`
+	Setting   configCommand    `cmd:"" name:"config" help:"Look at the settings."`
+	User      userCommand      `cmd:"" help:"Look after accounts."`
+	Operator  operatorCommand  `cmd:"" help:"Look after accounts of the operator console."`
+	Keys      keysCommand      `cmd:"" help:"Look after the keys that seal stored data."`
+	Backup    backupCommand    `cmd:"" help:"Back everything up into one encrypted file, while a server runs. The master key is not in it."`
+	Restore   restoreCommand   `cmd:"" help:"Fill the database from a backup, of either engine."`
+	Export    exportCommand    `cmd:"" help:"Write everything that people wrote in an organization, or one account's own records, as JSON and CSV."`
+	Support   supportCommand   `cmd:"" help:"Help somebody to help, without showing what is in the database."`
+	SQL       sqlCommand       `cmd:"" name:"sql" help:"Read SQL without a Metabase: what it uses and yields, and its normal form."`
+	Sensitive sensitiveCommand `cmd:"" help:"Tell columns with personal or secret data."`
+	Impact    impactCommand    `cmd:"" help:"Say what the change of a table, a column or a piece of content breaks: by name, by a migration, or by two dbt manifests."`
+	Diff      diffCommand      `cmd:"" help:"Say what differs between two scans, reports or export folders."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
 
 // invocation is what a command runs with.

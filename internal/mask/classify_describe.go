@@ -102,7 +102,7 @@ func (l *lexicon) described(j judgement, text string, segments []nameSegment, ta
 			return j
 		}
 		if scoreDescribed > j.score {
-			return judgement{score: scoreDescribed, concept: words[i].concept, word: words[i].text, about: about{topic: table.topic, word: table.word, table: table.table}}
+			return judgement{score: scoreDescribed, concept: words[i].concept, word: words[i].shown, about: about{topic: table.topic, word: table.word, table: table.table}}
 		}
 		return j
 	}

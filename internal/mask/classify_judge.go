@@ -105,12 +105,12 @@ func (l *lexicon) tableAbout(table string) about {
 		s := segments[i]
 		if s.kinds&kindNeutral != 0 && s.kinds&kindPerson == 0 {
 			if roles := s.kinds & kindRoles; roles != 0 && fallback.topic == topicOpen {
-				fallback = about{topic: topicOf(roles), word: s.text, table: true, faint: true}
+				fallback = about{topic: topicOf(roles), word: s.shown, table: true, faint: true}
 			}
 			continue
 		}
 		if roles := s.kinds & kindRoles; roles != 0 {
-			a := about{topic: topicOf(roles), word: s.text, table: true}
+			a := about{topic: topicOf(roles), word: s.shown, table: true}
 			if strange && a.topic == topicPerson {
 				a.topic = topicRecord
 			}
@@ -134,15 +134,15 @@ func (l *lexicon) tableAbout(table string) about {
 func (l *lexicon) tableOfConcept(s nameSegment) (about, bool) {
 	switch l.concepts[s.concept].category {
 	case Contact:
-		return about{topic: topicRecord, word: s.text, table: true}, true
+		return about{topic: topicRecord, word: s.shown, table: true}, true
 	case Location:
-		return about{topic: topicThing, word: s.text, table: true}, true
+		return about{topic: topicThing, word: s.shown, table: true}, true
 	case Health:
-		return about{topic: topicRecord, word: s.text, table: true}, l.concepts[s.concept].name != "healthweak"
+		return about{topic: topicRecord, word: s.shown, table: true}, l.concepts[s.concept].name != "healthweak"
 	case FreeText:
 		switch l.concepts[s.concept].name {
 		case "note", "comment", "feedback", "body", "statement":
-			return about{topic: topicTalk, word: s.text, table: true}, true
+			return about{topic: topicTalk, word: s.shown, table: true}, true
 		}
 	}
 	return about{}, false
@@ -168,7 +168,7 @@ func topicOf(roles wordKind) topic {
 // weigh scores the meaning of one segment among the others of its name.
 func (l *lexicon) weigh(segments []nameSegment, i int, table about, tableName string, class byte) judgement {
 	c := &l.concepts[segments[i].concept]
-	j := judgement{concept: segments[i].concept, word: segments[i].text}
+	j := judgement{concept: segments[i].concept, word: segments[i].shown}
 	j.about = l.aboutOf(segments, i, c, table, tableName)
 	j.score = c.scores[j.about.topic]
 	if segments[i].weak != strongWord && !believable(segments, i, j.about) {
@@ -222,14 +222,14 @@ func (l *lexicon) aboutOf(segments []nameSegment, i int, c *concept, table about
 			if table.topic == topicPerson {
 				continue
 			}
-			found = about{topic: topicRecord, word: s.text}
+			found = about{topic: topicRecord, word: s.shown}
 			break
 		}
 		if roles := s.kinds & kindRoles; roles != 0 && s.kinds&kindNeutral == 0 {
 			if table.topic == topicPerson && numbersPeople(c) {
 				continue
 			}
-			found = about{topic: topicOf(roles), word: s.text}
+			found = about{topic: topicOf(roles), word: s.shown}
 			break
 		}
 		if s.known && s.concept == noConcept && s.kinds&(kindNeutral|kindAsk|kindNumber) != 0 || isAlias(s.text, tableName) {
@@ -242,7 +242,7 @@ func (l *lexicon) aboutOf(segments []nameSegment, i int, c *concept, table about
 	}
 	for k := i + 1; k < len(segments); k++ {
 		if segments[k].kinds&kindPerson != 0 && segments[k].concept == noConcept && found.topic != topicPerson {
-			return about{topic: topicPerson, word: segments[k].text}
+			return about{topic: topicPerson, word: segments[k].shown}
 		}
 	}
 	return found
@@ -297,17 +297,17 @@ func (j *judgement) before(segments []nameSegment, i int, c *concept, kept bool)
 	switch {
 	case first.concept != noConcept:
 	case first.kinds&kindNumber != 0 && !isAmount(c):
-		j.lower(factorCount, first.text)
+		j.lower(factorCount, first.shown)
 	case c.category == GovernmentID:
 	case first.text == "id":
-		j.lower(factorID, first.text)
+		j.lower(factorID, first.shown)
 	case first.kinds&kindMeta != 0 && romanceHead(first.text):
-		j.lower(factorMeta, first.text)
+		j.lower(factorMeta, first.shown)
 	case first.kinds&kindTime != 0 && romanceHead(first.text):
-		j.lower(factorTime, first.text)
+		j.lower(factorTime, first.shown)
 	}
 	if prev := segments[i-1]; i > 1 && prev.concept == noConcept && prev.kinds&(kindNumber|kindCount) != 0 && prev.kinds&(kindNeutral|kindOwn) == 0 && !isAmount(c) {
-		j.lower(factorCount, prev.text)
+		j.lower(factorCount, prev.shown)
 	}
 }
 
@@ -316,7 +316,7 @@ func (j *judgement) before(segments []nameSegment, i int, c *concept, kept bool)
 func beginsAsQuestion(segments []nameSegment) (bool, string) {
 	for _, s := range segments {
 		if s.concept == noConcept && s.kinds&kindAsk != 0 {
-			return true, s.text
+			return true, s.shown
 		}
 		if s.kinds&(kindRoles|kindNeutral) == 0 {
 			break
@@ -338,33 +338,33 @@ func romanceHead(word string) bool {
 // after weighs a word behind a meaning.
 func (j *judgement) after(l *lexicon, s nameSegment, c *concept, kept bool) {
 	if kept && (s.concept != noConcept || s.kinds&(kindMeta|kindTime|kindFlag|kindNeutral|kindRoles) != 0) && s.kinds&kindID == 0 {
-		j.lower(factorKept, s.text)
+		j.lower(factorKept, s.shown)
 		return
 	}
 	switch {
 	case s.concept != noConcept && l.concepts[s.concept].category == c.category:
 	case s.concept != noConcept && s.kinds&(kindPerson|kindNeutral|kindOwn) != 0:
 	case s.kinds&kindID != 0 && s.kinds&kindNeutral == 0:
-		j.lower(factorID, s.text)
+		j.lower(factorID, s.shown)
 	case s.concept != noConcept:
-		j.lower(factorFollowed, s.text)
+		j.lower(factorFollowed, s.shown)
 	case c.category == FreeText && isDigest(s.text):
-		j.lower(factorMeta, s.text)
+		j.lower(factorMeta, s.shown)
 	case s.digits, s.kinds&(kindNeutral|kindOwn|kindPerson|kindRecord|kindTalk|kindOrg) != 0 && s.kinds&(kindMeta|kindFlag) == 0:
 	case s.kinds&kindCount != 0:
 		if !isAmount(c) {
-			j.lower(factorCount, s.text)
+			j.lower(factorCount, s.shown)
 		}
 	case s.kinds&kindTime != 0:
 		if c.category != Demographic {
-			j.lower(factorTime, s.text)
+			j.lower(factorTime, s.shown)
 		}
 	case s.kinds&(kindFlag|kindAsk) != 0:
-		j.lower(factorFlag, s.text)
+		j.lower(factorFlag, s.shown)
 	case s.kinds&kindMeta != 0:
-		j.lower(factorMeta, s.text)
+		j.lower(factorMeta, s.shown)
 	case s.kinds&kindThing != 0:
-		j.lower(factorThing, s.text)
+		j.lower(factorThing, s.shown)
 	case !s.known:
 		j.score *= factorUnknown
 	}
@@ -471,7 +471,7 @@ func (l *lexicon) verdict(j judgement) Verdict {
 	v := Verdict{Score: math.Round(min(max(j.score, 0), 1)*100) / 100, Category: c.category}
 	v.Sensitive = v.Score >= DefaultThreshold
 	var b strings.Builder
-	b.WriteString("“" + shorten(j.word) + "” says " + c.meaning)
+	b.WriteString("“" + shorten(j.word) + "” stands for " + c.meaning)
 	switch {
 	case j.but != "":
 		b.WriteString(", but " + j.but)
@@ -497,5 +497,5 @@ func aboutReason(a about) string {
 	if a.table {
 		return ", in a table about " + what + " (“" + shorten(a.word) + "”)"
 	}
-	return ", with “" + shorten(a.word) + "” about " + what
+	return ", and “" + shorten(a.word) + "” says that it is about " + what
 }

@@ -161,6 +161,7 @@ func lastRune(s string) int {
 
 // segment is a run of tokens with one meaning.
 type nameSegment struct {
+	shown   string   // its words, for reasons
 	text    string   // the tokens' letters
 	concept int16    // index of its concept, or noConcept
 	kinds   wordKind // what else it can stand for
@@ -186,7 +187,7 @@ func (l *lexicon) segments(buf []nameSegment, tokens []nameToken) []nameSegment 
 	for i := 0; i < len(tokens); {
 		width := 0
 		var found wordEntry
-		var text string
+		var text, shown string
 		key := joined[:0]
 		for n := 1; n <= maxPhrase && i+n <= len(tokens); n++ {
 			key = append(key, tokens[i+n-1].text...)
@@ -194,20 +195,18 @@ func (l *lexicon) segments(buf []nameSegment, tokens []nameToken) []nameSegment 
 				break
 			}
 			if e, ok := l.find(key); ok && (n > 1 || !tokens[i].digit) {
-				width, found, text = n, e, ""
-				if n == 1 {
-					text = tokens[i].text
-				} else {
-					text = string(key)
-				}
+				width, found = n, e
 			}
 		}
 		switch {
 		case width > 0:
-			buf = append(buf, nameSegment{text: text, concept: found.concept, kinds: found.kinds, known: true, weak: found.weak})
+			if text, shown = tokens[i].text, tokens[i].text; width > 1 {
+				text, shown = joinTokens(tokens[i:i+width], ""), joinTokens(tokens[i:i+width], " ")
+			}
+			buf = append(buf, nameSegment{text: text, shown: shown, concept: found.concept, kinds: found.kinds, known: true, weak: found.weak})
 			i += width
 		case tokens[i].digit:
-			buf = append(buf, nameSegment{text: tokens[i].text, concept: noConcept, kinds: kindNeutral, digits: true, known: true})
+			buf = append(buf, nameSegment{text: tokens[i].text, shown: tokens[i].text, concept: noConcept, kinds: kindNeutral, digits: true, known: true})
 			i++
 		default:
 			buf = l.glued(buf, tokens[i].text)
@@ -218,6 +217,17 @@ func (l *lexicon) segments(buf []nameSegment, tokens []nameToken) []nameSegment 
 		}
 	}
 	return buf
+}
+
+func joinTokens(tokens []nameToken, separator string) string {
+	var b strings.Builder
+	for i, t := range tokens {
+		if i > 0 {
+			b.WriteString(separator)
+		}
+		b.WriteString(t.text)
+	}
+	return b.String()
 }
 
 // find looks a word up, as it stands and without the ending of a plural.
@@ -255,13 +265,13 @@ func (l *lexicon) glued(buf []nameSegment, word string) []nameSegment {
 		if parts := l.split(word); parts != nil {
 			for _, p := range parts {
 				e := l.words[p]
-				buf = append(buf, nameSegment{text: p, concept: e.concept, kinds: e.kinds, known: true})
+				buf = append(buf, nameSegment{text: p, shown: p, concept: e.concept, kinds: e.kinds, known: true})
 			}
 			return buf
 		}
 		for i := 1; i <= len(word)-minStrong; i++ {
 			if e, ok := l.strong[word[i:]]; ok {
-				return append(buf, nameSegment{text: word[:i], concept: noConcept}, nameSegment{text: word[i:], concept: e.concept, kinds: e.kinds, known: true})
+				return append(buf, nameSegment{text: word[:i], concept: noConcept}, nameSegment{text: word[i:], shown: word[i:], concept: e.concept, kinds: e.kinds, known: true})
 			}
 		}
 	}
