@@ -21,6 +21,7 @@ type sqlNames struct {
 	sensAt    map[int]bool     // where a reference to a sensitive value begins
 	clean     map[int]bool     // … and to one that is known not to be
 	tables    map[string]bool  // full names of the text's tables
+	names     map[string]bool  // every name that the text spells, in lower case
 	changed   bool
 	questions map[string]bool // memo of verdicts by table and name
 }
@@ -58,7 +59,7 @@ const maxRounds = 4
 func readNames(in SQLInput) *sqlNames {
 	n := &sqlNames{
 		in: in, sensitive: map[string]Class{}, masked: map[string]string{}, idents: map[int]nameRole{},
-		sensAt: map[int]bool{}, clean: map[int]bool{}, tables: map[string]bool{}, questions: map[string]bool{},
+		sensAt: map[int]bool{}, clean: map[int]bool{}, tables: map[string]bool{}, names: map[string]bool{}, questions: map[string]bool{},
 	}
 	tree := sqllens.Parse(in.SQL, in.Dialect, true)
 	trees := []*sqllens.Tree{tree}
@@ -67,6 +68,11 @@ func readNames(in SQLInput) *sqlNames {
 		bare := sqllens.Parse(in.SQL, in.Dialect, false)
 		trees = append(trees, bare)
 		n.usable = n.usable && !bare.Recovered
+	}
+	for _, w := range sqllens.Words(in.SQL, in.Dialect) {
+		if w.Kind == sqllens.WordName || w.Kind == sqllens.WordQuoted {
+			n.names[strings.ToLower(w.Name)] = true
+		}
 	}
 	for _, t := range trees {
 		for _, l := range sqllens.Resolve(t, in.Schema, in.Tags) {
@@ -213,6 +219,20 @@ func (n *sqlNames) lineage(l *sqllens.Lineage) {
 	}
 	for at := range n.sensAt {
 		delete(n.clean, at)
+	}
+	for _, o := range l.Outputs { // columns of stars have no place of their own
+		for _, src := range o.Sources {
+			if o.Star || src.Column == "*" || !n.verdict(fullName(src.Table), src.Column) {
+				continue
+			}
+			if n.names[strings.ToLower(o.Name)] {
+				n.mark(o.Name, ClassName)
+			}
+			if o.Target != nil && n.names[strings.ToLower(o.Target.Column)] {
+				n.mark(o.Target.Column, ClassColumn)
+			}
+			break
+		}
 	}
 }
 
