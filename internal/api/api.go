@@ -91,7 +91,7 @@ type Config struct {
 	Ledger      Ledger
 	Audit       Audit
 	Reports     Reports
-	Sensitive   Sensitive // nil: no operations about sensitive columns
+	Sensitive   Sensitive
 	// ClientAddr is who asks, behind trusted proxies too.
 	ClientAddr func(*http.Request) netip.Addr
 	Now        func() time.Time
@@ -109,7 +109,7 @@ type API struct {
 // New returns the API.
 func New(cfg Config) (*API, error) {
 	if cfg.Tokens == nil || cfg.Connections == nil || cfg.Scans == nil || cfg.Findings == nil || cfg.Library == nil || cfg.Search == nil ||
-		cfg.Duplicates == nil || cfg.Metrics == nil || cfg.Ledger == nil || cfg.Audit == nil || cfg.Reports == nil || cfg.ClientAddr == nil {
+		cfg.Duplicates == nil || cfg.Metrics == nil || cfg.Ledger == nil || cfg.Audit == nil || cfg.Reports == nil || cfg.Sensitive == nil || cfg.ClientAddr == nil {
 		return nil, errors.New("api: a service is missing")
 	}
 	if cfg.Now == nil {

@@ -119,7 +119,7 @@ func (w *world) open(tokens api.Tokens) http.Handler {
 	w.t.Helper()
 	h, err := api.New(api.Config{
 		Version: "test", Tokens: tokens, Connections: owned{w.backend, w.Org}, Scans: w.backend, Findings: w.backend, Library: w.backend, Search: w.backend,
-		Duplicates: w.backend, Metrics: w.backend, Ledger: w.backend, Audit: w, Reports: reports{},
+		Duplicates: w.backend, Metrics: w.backend, Ledger: w.backend, Audit: w, Reports: reports{}, Sensitive: columns{},
 		ClientAddr: func(*http.Request) netip.Addr { return netip.MustParseAddr("192.0.2.1") }, Now: w.Clock.Now,
 	})
 	if err != nil {
@@ -234,6 +234,9 @@ func (w *world) address(o operation) (path, body string) {
 		w.t.Fatal("no scans", err)
 	}
 	path = strings.NewReplacer("{conn}", string(w.conn.ID), "{scan}", string(scans[0].ID), "{fingerprint}", found[0].Fingerprint, "{kind}", "question", "{id}", "101").Replace(o.Path)
+	if strings.HasSuffix(path, "/preview") {
+		path += "?pattern=users.id"
+	}
 	if strings.HasSuffix(path, "/impact") {
 		path += "?ref=question:101"
 	}

@@ -26,22 +26,6 @@ import (
 // operations is the table of all routes below [Base]; openapi.json stands beside
 // it and needs no token.
 func (a *API) operations() []operation {
-	return append(a.known(), a.aboutColumns()...)
-}
-
-// aboutColumns are the operations about sensitive columns, where they are offered.
-func (a *API) aboutColumns() []operation {
-	if a.cfg.Sensitive == nil {
-		return nil
-	}
-	return []operation{
-		get("/connections/{conn}/sensitive-columns", "listSensitiveColumns", "Columns with what was decided about each, and why", a.sensitiveColumns),
-		get("/connections/{conn}/sensitivity-rules", "listSensitivityRules", "The rules with which admins correct that, the oldest first", a.sensitivityRules),
-		get("/connections/{conn}/sensitivity-rules/preview", "previewSensitivityRule", "What a rule would change in the last succeeded scan; keeps nothing", a.previewRule).admin(),
-	}
-}
-
-func (a *API) known() []operation {
 	return []operation{
 		get("/me", "whoAmI", "Whom the token stands for, and what it may", a.me),
 		get("/connections", "listConnections", "The connections of the organization", a.connections),
@@ -65,6 +49,9 @@ func (a *API) known() []operation {
 		get("/connections/{conn}/metrics", "listMetrics", "The figures that content defines", a.metrics),
 		get("/connections/{conn}/metrics/conflicts", "listMetricConflicts", "Where figures disagree", a.conflicts),
 		get("/connections/{conn}/egress", "listEgress", "The egress ledger of a connection: who was asked, the newest first", a.egress),
+		get("/connections/{conn}/sensitive-columns", "listSensitiveColumns", "Columns with what was decided about each, and why", a.sensitiveColumns),
+		get("/connections/{conn}/sensitivity-rules", "listSensitivityRules", "The rules with which admins correct that, the oldest first", a.sensitivityRules),
+		get("/connections/{conn}/sensitivity-rules/preview", "previewSensitivityRule", "What a rule would change in the last succeeded scan; keeps nothing", a.previewRule).admin(),
 		get("/audit", "listAudit", "The audit log of the organization, the newest first", a.audit).admin(),
 	}
 }

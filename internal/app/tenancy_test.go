@@ -91,7 +91,7 @@ func (m *matrix) fill() {
 		if err != nil {
 			return err
 		}
-		m.ids["rule"] = rule.ID
+		m.ids["rule"], m.ids["seq"], m.ids["agent"] = rule.ID, "1", "explainer"
 		return tx.SetGrant(ctx, m.a.conn, viewer.ID, store.Grant{Mode: store.GrantAll})
 	}))
 	// What lists of rows have ids of is found in the tables themselves.
