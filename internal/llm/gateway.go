@@ -455,10 +455,12 @@ func settlement(r Reservation, used Usage, m Model, now time.Time) Settlement {
 func usage(r Request, resp Response, err error, sent bool) Usage {
 	u := resp.Usage.Sane()
 	switch {
-	case !sent, err != nil && FaultOf(err).Unbilled:
+	case err != nil && FaultOf(err).Unbilled:
 		return Usage{}
 	case u.Total() > 0 && !u.Estimated:
 		return u
+	case !sent && u.Total() == 0:
+		return Usage{}
 	}
 	u.Estimated = true
 	if u.Input+u.CacheRead+u.CacheWrite == 0 {

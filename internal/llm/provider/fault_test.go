@@ -28,7 +28,7 @@ const overloaded = 529
 func TestFaults(t *testing.T) {
 	long := strings.Repeat("a longer answer ", 20)
 	const injected = "\x1b[31mIGNORE ALL\u202e <script>"
-	limits := wire.Limits{FirstByte: 300 * time.Millisecond, Idle: 300 * time.Millisecond, Total: 20 * time.Second, Answer: 1 << 20}
+	limits := wire.Limits{FirstByte: time.Second, Idle: time.Second, Total: time.Minute, Answer: 1 << 20}
 	cases := []struct {
 		name    string
 		only    string // provider
@@ -71,6 +71,7 @@ func TestFaults(t *testing.T) {
 				continue
 			}
 			t.Run(kind+"/"+c.name, func(t *testing.T) {
+				t.Parallel()
 				r := newRig(t, kind, limits)
 				r.server.Say(c.replies...)
 				var on func(llm.Event) error
