@@ -163,7 +163,7 @@ func validSpaced(s, u, d string) bool {
 			sum += int(d[i]-'0') * (9 - i)
 		}
 		return sum%101%100 == atoi(d[9:])
-	case len(d) == 9 && len(s) == 11:
+	case len(d) == 9 && len(s) == 11 && !digit(s[3]) && !digit(s[7]):
 		return luhn(d) && d[0] != '0' && d[0] != '8' || tfn(d)
 	case len(d) == 10 && len(s) == 12 && s[3] == s[7]:
 		return nhs(d)

@@ -86,7 +86,7 @@ const (
 	bitDigits    = 24
 )
 
-// Region is a byte range [Start, End) of a text.
+// region is a byte range [Start, End) of a text.
 type region struct{ Start, End int }
 
 func wordByte(c byte) bool {
@@ -181,6 +181,9 @@ func numberForm(s string, i int) int {
 	j := i
 	switch {
 	case s[j] == '.':
+		if i > 0 && s[i-1] == '.' { // a range, 1..2
+			return 0
+		}
 		j++
 	case s[j] == '0':
 		if j+1 >= len(s) || s[j+1]|0x20 != 'x' {

@@ -30,6 +30,10 @@ func (w *sqlWriter) number(i int) {
 		w.keep(start, end)
 		return
 	}
+	if len(text) == 2 && text[1]|0x20 == 'x' { // 0x without digits is no number
+		w.keep(start, end)
+		return
+	}
 	w.literals++
 	if !w.forced[i] && !looksMasked(text) && w.way != everything && w.structural(i, text) {
 		w.kept++

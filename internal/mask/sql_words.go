@@ -110,6 +110,7 @@ var syntaxWords = words(`value previous quick low_priority delayed history befor
 	allow filtering disable enable novalidate validate rely norely compute stats incremental database databases schemas tables views
 	reset master slave session authorization preload define undrop dbcc repair msck list jar file remove widget reconfigure unlisten recompress
 	directed bulk collect normalized nfc nfd nfkc nfkd sql_cache sql_buffer_result sql_big_result sql_small_result overriding variadic
+	reservoir block seed outfile dumpfile starting asymmetric symmetric sounds fn oj indexed log errors reject le eq ne gt lt ge reverse
 	loop declare return returns begin end then elsif elseif while for repeat until leave iterate loop procedure function package body type is
 	import export csv fbv identified at file separator skip row column null true false forall varray index by pls_integer constant
 	sysdate approximate sampling seed repeatable bernoulli system_sample rows percent string bytes int64 float64 numeric bignumeric bool`)
