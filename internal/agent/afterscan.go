@@ -174,7 +174,7 @@ func (s *Service) candidates(ctx context.Context, w *tools.World, agents []Name)
 			continue
 		}
 		r := a.Ref()
-		if exposed(w, a) != (exposureDoc{}) {
+		if exposed(w.Index, a) != (exposureDoc{}) {
 			add(Exposure, r.String(), views(r))
 		}
 		switch a := a.(type) {
@@ -270,7 +270,7 @@ type Plan struct {
 }
 
 // sampleSize is how many subjects of an agent are looked at for a plan.
-const sampleSize = 200
+const sampleSize = 40
 
 // Plan works out what agents would do after a scan, before any of it is done.
 func (s *Service) Plan(ctx context.Context, org store.OrgID, conn store.ConnectionID, a AfterScan) (*Plan, error) {

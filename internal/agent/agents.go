@@ -353,7 +353,7 @@ func (p *preparer) exposure(ctx context.Context, w *work) error {
 		return err
 	}
 	r, l := a.Ref(), p.lens
-	doc := exposed(l.World, a)
+	doc := exposed(l.World.Index, a)
 	if doc == (exposureDoc{}) {
 		return errs.New(errs.Invalid, "not_exposed", "This does not leave Metabase: it has no public link, is not embedded and is sent to nobody.", "")
 	}
@@ -379,8 +379,12 @@ func (p *preparer) exposure(ctx context.Context, w *work) error {
 	return nil
 }
 
+// Exposed reports whether an asset leaves Metabase's login, so that [Exposure] has
+// something to say about it.
+func Exposed(x *catalog.Index, a catalog.Asset) bool { return exposed(x, a) != exposureDoc{} }
+
 // exposed says how an asset leaves Metabase's login; the zero doc when it does not.
-func exposed(w *tools.World, a catalog.Asset) (doc exposureDoc) {
+func exposed(x *catalog.Index, a catalog.Asset) (doc exposureDoc) {
 	sent := func(list []catalog.Delivery) {
 		for _, d := range list {
 			doc.Recipients += d.Recipients
@@ -390,16 +394,16 @@ func exposed(w *tools.World, a catalog.Asset) (doc exposureDoc) {
 	switch a := a.(type) {
 	case *catalog.Question:
 		doc.PublicLink, doc.Embedded = a.Public, a.Embedded
-		for _, x := range w.Index.Snapshot().Alerts {
-			if x.QuestionID == a.ID && !x.Archived {
-				sent(x.Deliveries)
+		for _, alert := range x.Snapshot().Alerts {
+			if alert.QuestionID == a.ID && !alert.Archived {
+				sent(alert.Deliveries)
 			}
 		}
 	case *catalog.Dashboard:
 		doc.PublicLink, doc.Embedded = a.Public, a.Embedded
-		for _, x := range w.Index.Snapshot().Subscriptions {
-			if x.DashboardID == a.ID && !x.Archived {
-				sent(x.Deliveries)
+		for _, s := range x.Snapshot().Subscriptions {
+			if s.DashboardID == a.ID && !s.Archived {
+				sent(s.Deliveries)
 			}
 		}
 	}

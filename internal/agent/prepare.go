@@ -127,8 +127,11 @@ func (p *preparer) around(ctx context.Context, w *work, r catalog.Ref) error {
 		return cmp.Or(cmp.Compare(a.Distance, b.Distance), a.Asset.Compare(b.Asset))
 	})
 	for i, s := range steps {
-		if i == sources || ctx.Err() != nil {
+		if i == sources {
 			break
+		}
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 		if s.Asset.Kind == catalog.KindColumn || s.Asset.Kind == catalog.KindPerson {
 			continue

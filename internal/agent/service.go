@@ -12,6 +12,7 @@ import (
 	"github.com/metalens/metalens/internal/agent/tools"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/errs"
+	"github.com/metalens/metalens/internal/ledger"
 	"github.com/metalens/metalens/internal/llm"
 	"github.com/metalens/metalens/internal/mask"
 	"github.com/metalens/metalens/internal/store"
@@ -250,7 +251,7 @@ func (s *Service) run(ctx context.Context, work *work, prompt Prompt, d *desk, o
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.runner.Run(ctx, task, on)
+	result, err := s.runner.Run(ledger.WithConnection(ctx, string(d.lens.World.Connection)), task, on)
 	out := &Output{
 		Agent: work.agent, Subject: work.subject, Rests: work.rests, Whole: work.whole, At: s.config.Now().UTC(), Duration: result.Duration,
 		Provider: d.setup.Model.Provider, Model: result.Model, PromptVersion: prompt.Version, Calls: result.Calls, Exchanges: result.Exchanges, Transcript: result.Transcript,

@@ -196,7 +196,6 @@ func TestOutputsKeepToTheReader(t *testing.T) {
 	hidden := out.Rests[len(out.Rests)-1]
 	part.Sees = func(r catalog.Ref) bool { return r != hidden }
 	b.world = &part
-	b.backend.world = &part
 	if _, err := b.service.Output(b.as(access.Viewer), b.org, b.conn, agent.Explainer, subject); errs.KindOf(err) != errs.NotFound {
 		t.Errorf("it rests on %s: %v", hidden, err)
 	}
@@ -206,7 +205,7 @@ func TestOutputsKeepToTheReader(t *testing.T) {
 	if _, err := b.make(agent.Explainer, subject); err != nil {
 		t.Error(err)
 	}
-	b.backend.world = whole
+	b.world = whole
 	kept, err := b.service.Output(b.as(access.Viewer), b.org, b.conn, agent.Explainer, subject)
 	if err != nil || kept.At != out.At || len(kept.Rests) != len(out.Rests) {
 		t.Errorf("somebody with a part replaced what all see: %v", err)
