@@ -75,7 +75,7 @@ func (h *Handlers) Save(q *page.Request) error {
 	if err := q.R.ParseForm(); err != nil {
 		return errs.Wrap(err, errs.Invalid, "bad_form", "The form could not be read.", "Reload the page and try again.")
 	}
-	f := readForm(q.R.PostForm)
+	f := readForm(q.R.Form)
 	draft, problems := f.draft()
 	if len(problems) == 0 {
 		err := h.service.Save(q.Context(), q.Org(), draft)

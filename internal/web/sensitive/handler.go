@@ -165,7 +165,7 @@ func (h *Handlers) Add(q *page.Request) error {
 	if err := q.R.ParseForm(); err != nil {
 		return errs.Wrap(err, errs.Invalid, "bad_form", "The form could not be read.", "Reload the page and try again.")
 	}
-	v := ruleView{Name: q.Conn.Name, Base: address(q.Conn.ID), Draft: draftOf(q.R.PostForm)}
+	v := ruleView{Name: q.Conn.Name, Base: address(q.Conn.ID), Draft: draftOf(q.R.Form)}
 	rule, err := h.service.AddRule(q.Context(), q.Org(), q.Conn.ID, v.Draft)
 	if errors.As(err, &v.Problems) {
 		return settings.Page(q, http.StatusUnprocessableEntity, "sensitive", "New rule", rulePage(v))
