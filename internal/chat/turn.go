@@ -14,6 +14,7 @@ import (
 	"github.com/metalens/metalens/internal/agent/tools"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/errs"
+	"github.com/metalens/metalens/internal/ledger"
 	"github.com/metalens/metalens/internal/llm"
 	"github.com/metalens/metalens/internal/mask"
 	"github.com/metalens/metalens/internal/store"
@@ -152,7 +153,7 @@ func (s *Service) begin(ctx context.Context, org store.OrgID, conn store.Connect
 		return err //nolint:wrapcheck // the store says what failed
 	}
 	// The answer outlives the request; it acts with the rights of who asked.
-	run, cancel := context.WithCancel(access.With(s.base, access.From(ctx)))
+	run, cancel := context.WithCancel(ledger.WithConnection(access.With(s.base, access.From(ctx)), string(conn)))
 	t.cancel = cancel
 	s.mu.Lock()
 	s.live[id] = t

@@ -52,6 +52,9 @@ func (r *Recorder) Record(ctx context.Context, e ledger.Entry) error {
 		e.Payload = &authored
 	}
 	row := LedgerRow{Entry: e, ConnectionID: r.conn, ScanID: r.scan, Count: 1}
+	if row.ConnectionID == "" {
+		row.ConnectionID = ConnectionID(ledger.ConnectionOf(ctx))
+	}
 	if e.Purpose != ledger.PurposeMetabase || e.Phase != "" {
 		return r.write(ctx, []LedgerRow{row})
 	}

@@ -50,6 +50,10 @@ func routes(cfg Config) []route {
 	found := findings.New(cfg.Findings, cfg.Checks, browse.NewDirectory(cfg.Library), cfg.Overview)
 	home := overview.New(cfg.Overview, cfg.Findings, cfg.Checks, cfg.Scans, cfg.Changes)
 	assets := browse.New(cfg.Library, cfg.History, cfg.Search, cfg.Findings, cfg.Checks, copiesOf{cfg.Duplicates})
+	if cfg.Assist != nil {
+		home = home.WithAgents(cfg.Assist.Agents, cfg.Assist.Models)
+		assets = assets.WithAgents(cfg.Assist.Agents)
+	}
 	ledger := egress.New(cfg.Ledger)
 	deeds := audit.New(cfg.Audit)
 	change := impactview.New(cfg.Library)

@@ -24,11 +24,10 @@ func assistRoutes(cfg Config) []route {
 		return nil
 	}
 	h := assist.New(cfg.Assist.Agents, cfg.Assist.Runs, libraryIndex{cfg.Library}, cfg.Assist.Models)
-	const one = "/c/{conn}/assist/{agent}/{subject}"
 	return []route{
-		{Pattern: "GET " + one, Access: page.Viewer, Func: h.Show},
-		{Pattern: "POST " + one, Access: page.Viewer, Func: h.Ask},
-		{Pattern: "GET " + one + "/events", Access: page.Viewer, Func: h.Events},
+		{Pattern: "GET /c/{conn}/assist/{agent}/{subject}", Access: page.Viewer, Func: h.Show},
+		{Pattern: "POST /c/{conn}/assist/{agent}/{subject}", Access: page.Viewer, Func: h.Ask},
+		{Pattern: "GET /c/{conn}/assist/{agent}/{subject}/events", Access: page.Viewer, Func: h.Events},
 		{Pattern: "GET /c/{conn}/write", Access: page.Viewer, Func: h.Writer},
 		{Pattern: "POST /c/{conn}/write", Access: page.Viewer, Func: h.Write},
 		{Pattern: "GET /c/{conn}/agents", Access: page.Editor, Func: h.AfterScan},

@@ -12,20 +12,19 @@ func chatRoutes(cfg Config) []route {
 		return nil
 	}
 	h := chat.New(cfg.Chat)
-	const root, one = "/c/{conn}/chat", "/c/{conn}/chat/{chat}"
 	return []route{
-		{Pattern: "GET " + root, Access: page.Viewer, Func: h.Home},
-		{Pattern: "POST " + root, Access: page.Viewer, Func: h.Start},
-		{Pattern: "GET " + one, Access: page.Viewer, Func: h.Show},
-		{Pattern: "POST " + one, Access: page.Viewer, Func: h.Ask},
-		{Pattern: "GET " + one + "/events", Access: page.Viewer, Func: h.Events},
-		{Pattern: "POST " + one + "/retry", Access: page.Viewer, Func: h.Retry},
-		{Pattern: "POST " + one + "/stop", Access: page.Viewer, Func: h.Stop},
-		{Pattern: "POST " + one + "/rename", Access: page.Viewer, Func: h.Rename},
-		{Pattern: "POST " + one + "/share", Access: page.Viewer, Func: h.Share},
-		{Pattern: "POST " + one + "/delete", Access: page.Viewer, Func: h.Delete},
-		{Pattern: "GET " + one + "/sent/{seq}", Access: page.Viewer, Func: h.Sent},
-		{Pattern: "GET " + one + "/export.md", Access: page.Viewer, Func: h.ExportMarkdown},
-		{Pattern: "GET " + one + "/export.json", Access: page.Viewer, Func: h.ExportJSON},
+		{Pattern: "GET /c/{conn}/chat", Access: page.Viewer, Func: h.Home},
+		{Pattern: "POST /c/{conn}/chat", Access: page.Viewer, Func: h.Start},
+		{Pattern: "GET /c/{conn}/chat/{chat}", Access: page.Viewer, Func: h.Show},
+		{Pattern: "POST /c/{conn}/chat/{chat}", Access: page.Viewer, Func: h.Ask},
+		{Pattern: "GET /c/{conn}/chat/{chat}/events", Access: page.Viewer, Func: h.Events},
+		{Pattern: "POST /c/{conn}/chat/{chat}/retry", Access: page.Viewer, Func: h.Retry},
+		{Pattern: "POST /c/{conn}/chat/{chat}/stop", Access: page.Viewer, Func: h.Stop},
+		{Pattern: "POST /c/{conn}/chat/{chat}/rename", Access: page.Viewer, Func: h.Rename},
+		{Pattern: "POST /c/{conn}/chat/{chat}/share", Access: page.Viewer, Func: h.Share},
+		{Pattern: "POST /c/{conn}/chat/{chat}/delete", Access: page.Viewer, Func: h.Delete},
+		{Pattern: "GET /c/{conn}/chat/{chat}/sent/{seq}", Access: page.Viewer, Func: h.Sent},
+		{Pattern: "GET /c/{conn}/chat/{chat}/export.md", Access: page.Viewer, Func: h.ExportMarkdown},
+		{Pattern: "GET /c/{conn}/chat/{chat}/export.json", Access: page.Viewer, Func: h.ExportJSON},
 	}
 }

@@ -32,6 +32,33 @@ type Service interface {
 	LastReport(ctx context.Context, org store.OrgID, conn store.ConnectionID) (agent.Report, error)
 }
 
+// Outputs finds what agents said, for pages that show it beside what it is about.
+type Outputs interface {
+	Output(ctx context.Context, org store.OrgID, conn store.ConnectionID, name agent.Name, subject string) (*agent.Output, error)
+}
+
+// outputWait is how long a page that is about more than that waits for what an
+// agent said.
+const outputWait = 2 * time.Second
+
+// Said returns what an agent said about a subject; nil where it said nothing that
+// the reader may see, or where finding it takes longer than the page may wait.
+func Said(q *page.Request, outputs Outputs, name agent.Name, subject string) (*agent.Output, error) {
+	ctx, cancel, tired := q.Patience(outputWait)
+	defer cancel()
+	out, err := outputs.Output(ctx, q.Org(), q.Conn.ID, name, subject)
+	switch {
+	case err == nil:
+		return out, nil
+	case tired(err), errs.KindOf(err) == errs.NotFound, errs.KindOf(err) == errs.Forbidden:
+		return nil, nil //nolint:nilnil // nothing is an answer
+	}
+	return nil, err
+}
+
+// Why says why no model can be asked, in words for people; empty where one can.
+func Why(q *page.Request, models Models) (text, hint string, err error) { return why(q, models) }
+
 // Library is what the pages need to know of content.
 type Library interface {
 	// Index is the content of the last scan as the reader sees it.

@@ -12,6 +12,15 @@ import (
 	"github.com/metalens/metalens/internal/web/ui"
 )
 
+// Briefing is what Overview shows of a model.
+type Briefing struct {
+	Base   string
+	Now    time.Time
+	Output *agent.Output
+	Admin  bool
+	Why    string // why no model can be asked; empty where one can
+}
+
 // view is the page of what an agent says about a subject.
 type view struct {
 	Base      string
@@ -153,6 +162,9 @@ func foot(o *agent.Output) string {
 	}
 	return strings.Join(parts, " · ")
 }
+
+// sentPath is the page of a row of the egress ledger.
+func sentPath(base, row string) string { return base + "/egress/" + ui.EscapeID(row) }
 
 func money(m llm.Money) string { return ui.Dollars(int64(m)) }
 

@@ -12,11 +12,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/metalens/metalens/internal/agent"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/finding"
 	"github.com/metalens/metalens/internal/lineage"
 	"github.com/metalens/metalens/internal/store"
+	"github.com/metalens/metalens/internal/web/assist"
 	"github.com/metalens/metalens/internal/web/findings"
 	"github.com/metalens/metalens/internal/web/page"
 	"github.com/metalens/metalens/internal/web/sqlview"
@@ -36,6 +38,7 @@ type Handlers struct {
 	findings Findings
 	checks   findings.Checks
 	copies   Copies
+	said     assist.Outputs // nil = there are no agents
 }
 
 // Copies finds the duplicates that an asset belongs to.
@@ -48,6 +51,12 @@ type Copies interface {
 // New returns the handlers.
 func New(library Library, history History, finder Search, found Findings, checks findings.Checks, copies Copies) *Handlers {
 	return &Handlers{library: library, history: history, finder: finder, findings: found, checks: checks, copies: copies}
+}
+
+// WithAgents lets pages of assets show what agents said about them.
+func (h *Handlers) WithAgents(said assist.Outputs) *Handlers {
+	h.said = said
+	return h
 }
 
 // copiesWait is how long a page waits for the comparison of all content, which
@@ -172,6 +181,8 @@ type assetView struct {
 	Usage       *ui.Trend
 	UsageNote   string
 	Now         time.Time
+	Ask         []ui.AskLink
+	Said        *agent.Output // what a model says that it shows
 }
 
 // Show shows one asset.
@@ -197,6 +208,9 @@ func (h *Handlers) Show(q *page.Request) error {
 		return q.Redirect(ui.AssetPath(q.Base(), a.Ref()))
 	}
 	v := h.head(q, view, a)
+	if q.Chat() {
+		v.Ask = questions(q.Base(), view.Index, a)
+	}
 	if err := h.fill(q, view, a, &v); err != nil {
 		return err
 	}
@@ -580,6 +594,11 @@ func (h *Handlers) fill(q *page.Request, view *View, a catalog.Asset, v *assetVi
 	}
 	v.tabs(a, total, q.R.URL.Query().Get("tab"))
 	v.Copies = h.copiesOf(q, v.Ref)
+	if h.said != nil && v.Tab == "summary" && explained(v.Ref) {
+		if v.Said, err = assist.Said(q, h.said, agent.Explainer, v.Ref.String()); err != nil {
+			return err
+		}
+	}
 	switch v.Tab {
 	case "summary", "sql":
 		v.text(q.Context(), view, records)

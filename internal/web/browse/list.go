@@ -49,6 +49,7 @@ type listView struct {
 	CollHref  string
 	DataHref  string
 	Clear     string
+	Ask       []ui.AskLink
 }
 
 type crumb struct{ Title, Href string }
@@ -106,6 +107,9 @@ func (h *Handlers) List(q *page.Request) error {
 	v := listView{
 		Base: q.Base(), By: by, Now: q.Now,
 		CollHref: path, DataHref: ui.Address(path, url.Values{"by": {"databases"}}),
+	}
+	if q.Chat() {
+		v.Ask = []ui.AskLink{{Label: "Write SQL", Href: q.Base() + "/write"}}
 	}
 	var items []item
 	var ok bool

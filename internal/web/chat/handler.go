@@ -89,7 +89,7 @@ func (h *Handlers) side(q *page.Request, open string) (view, error) {
 			return v, err
 		}
 	}
-	v.Admin = q.Viewer.May(store.RoleAdmin)
+	v.Admin, v.Editor = q.Viewer.May(store.RoleAdmin), q.Viewer.May(store.RoleEditor)
 	return v, nil
 }
 

@@ -19,16 +19,17 @@ type chatRow struct {
 
 // view is a page of chats.
 type view struct {
-	Base  string
-	Root  string // of the chats
-	Path  string // of the thread
-	Conn  string // name of the connection
-	Now   time.Time
-	Chats []chatRow
-	Total int
-	Older string
-	Open  string // id of the chat that is shown
-	Admin bool
+	Base   string
+	Root   string // of the chats
+	Path   string // of the thread
+	Conn   string // name of the connection
+	Now    time.Time
+	Chats  []chatRow
+	Total  int
+	Older  string
+	Open   string // id of the chat that is shown
+	Admin  bool
+	Editor bool
 	// Why says why no model answers; empty where one does.
 	Why, WhyHint string
 

@@ -211,6 +211,7 @@ type detailView struct {
 	Whole      bool // every line is shown
 	WholeHref  string
 	Now        time.Time
+	Ask        []ui.AskLink
 }
 
 // maxMembers is how many members one page lists.

@@ -5,9 +5,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/metalens/metalens/internal/agent"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/similar"
+	"github.com/metalens/metalens/internal/web/assist"
 	"github.com/metalens/metalens/internal/web/page"
 	"github.com/metalens/metalens/internal/web/ui"
 )
@@ -60,6 +62,9 @@ func (h *Handlers) Show(q *page.Request) error {
 	}
 	view := detailOf(q.Base(), content, c, q.R.URL.Query(), q.Now)
 	view.compare(q.Context(), content)
+	if q.Chat() {
+		view.Ask = []ui.AskLink{{Label: "Which one should we keep?", Href: assist.Path(q.Base(), agent.Duplicates, agent.ClusterSubject(c.ID))}}
+	}
 	if target, ok := q.Fragment(); ok && target == "comparison" {
 		return q.Render(http.StatusOK, comparisonPart(view))
 	}

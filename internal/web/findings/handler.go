@@ -254,6 +254,9 @@ func (h *Handlers) detail(q *page.Request) (detailView, error) {
 		May: q.Viewer.May(store.RoleEditor), Now: q.Now, Remediation: record.Remediation,
 		Back: ui.Address(q.Base()+"/findings", f.query), Here: ui.Address(q.Base()+"/findings/"+ui.EscapeID(record.Fingerprint), f.query),
 	}
+	if q.Chat() {
+		v.Ask = []ui.AskLink{{Label: "Ask about this", Href: ui.ChatPath(q.Base(), "finding:"+record.Fingerprint, v.Title+": "+ui.Name(record.AssetName))}}
+	}
 	if c, ok := h.checks.Check(record.Check); ok {
 		v.Why, v.Family = c.Why, c.Family
 		if v.Remediation == "" {

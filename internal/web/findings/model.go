@@ -125,6 +125,7 @@ type detailView struct {
 	Now         time.Time
 	Back        string
 	Here        string
+	Ask         []ui.AskLink
 }
 
 type fact struct{ Name, Value string }

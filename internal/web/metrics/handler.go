@@ -8,9 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/metalens/metalens/internal/agent"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/similar"
+	"github.com/metalens/metalens/internal/web/assist"
 	"github.com/metalens/metalens/internal/web/page"
 	"github.com/metalens/metalens/internal/web/ui"
 )
@@ -140,6 +142,9 @@ func (h *Handlers) Show(q *page.Request) error {
 		return errs.New(errs.NotFound, "no_metric", "The last scan has no such figure.", "Its name or its definition may have changed since. All figures are listed under Metrics.")
 	}
 	view := detailView{Base: q.Base(), Path: q.Base() + "/metrics", row: content.row(q.Base(), f, len(f.Definitions), allUses)}
+	if q.Chat() && f.Kind != similar.OneDefinition && len(f.Definitions) > 1 {
+		view.Ask = []ui.AskLink{{Label: "Which definition should we use?", Href: assist.Path(q.Base(), agent.Metrics, agent.MetricSubject(f.ID))}}
+	}
 	return q.Page(http.StatusOK, ui.Clip(ui.Name(f.Name), 60)+", metric", "metrics", detailPage(view))
 }
 
@@ -147,6 +152,7 @@ type detailView struct {
 	row
 	Base string
 	Path string
+	Ask  []ui.AskLink
 }
 
 func listOf(base string, content *Content, raw url.Values) listView {

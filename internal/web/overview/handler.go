@@ -11,10 +11,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/metalens/metalens/internal/agent"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/errs"
 	"github.com/metalens/metalens/internal/finding"
 	"github.com/metalens/metalens/internal/store"
+	"github.com/metalens/metalens/internal/web/assist"
 	"github.com/metalens/metalens/internal/web/findings"
 	"github.com/metalens/metalens/internal/web/page"
 	"github.com/metalens/metalens/internal/web/scans"
@@ -33,6 +35,14 @@ type Handlers struct {
 	checks   findings.Checks
 	scans    scans.Service
 	history  scans.History
+	said     assist.Outputs // nil = there are no agents
+	models   assist.Models
+}
+
+// WithAgents lets the overview show what a model says about the last scan.
+func (h *Handlers) WithAgents(said assist.Outputs, models assist.Models) *Handlers {
+	h.said, h.models = said, models
+	return h
 }
 
 // New returns the handlers.
@@ -62,6 +72,7 @@ type view struct {
 	Counts       []count
 	Gaps         []catalog.Gap
 	Part         bool // the reader sees a part of what was read
+	Briefing     *assist.Briefing
 }
 
 type family struct {
@@ -132,6 +143,9 @@ func (h *Handlers) Show(q *page.Request) error {
 		if err := h.health(q, &v); err != nil {
 			return err
 		}
+		if err := h.briefing(q, &v); err != nil {
+			return err
+		}
 	}
 	if err := h.actions(q, &v); err != nil {
 		return err
@@ -155,6 +169,23 @@ func (h *Handlers) Show(q *page.Request) error {
 		}
 	}
 	return q.Page(http.StatusOK, "Overview", "overview", showPage(v), options...)
+}
+
+// briefing finds what a model said about the last scan, which is about the whole
+// connection.
+func (h *Handlers) briefing(q *page.Request, v *view) (err error) {
+	if h.said == nil {
+		return nil
+	}
+	b := &assist.Briefing{Base: v.Base, Now: v.Now, Admin: q.Viewer.May(store.RoleAdmin)}
+	if b.Output, err = assist.Said(q, h.said, agent.Briefing, agent.SubjectScan); err != nil {
+		return err
+	}
+	if b.Why, _, err = assist.Why(q, h.models); err != nil {
+		return err
+	}
+	v.Briefing = b
+	return nil
 }
 
 func instanceWords(i catalog.Instance) string {

@@ -132,6 +132,9 @@ func (q *Request) Org() store.OrgID { return q.Viewer.Org }
 // Addr returns the network address of the caller.
 func (q *Request) Addr() netip.Addr { return q.site.cfg.ClientAddr(q.R) }
 
+// Chat reports whether pages offer to ask a model about what they show.
+func (q *Request) Chat() bool { return q.site.cfg.Chat }
+
 // Base returns the path of the connection the address names.
 func (q *Request) Base() string { return "/c/" + url.PathEscape(string(q.Conn.ID)) }
 
