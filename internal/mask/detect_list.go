@@ -10,7 +10,7 @@ import (
 const (
 	monthWord = `(?:jan|feb|mar|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-zäéû]*\.?`
 	anyDate   = `(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|\d{1,2}\.? ` + monthWord + ` \d{2,4}|` + monthWord + ` \d{1,2},? \d{4})`
-	secretKey = `(?:pass(?:word|wd|phrase|code)?|passwort|contraseña|mot de passe|pwd|secret|(?:access|auth|api|refresh|bearer|session)?[ _-]?token|(?:api|access|secret|private)[ _-]?key)`
+	calledSo  = `(?:pass(?:word|wd|phrase|code)?|passwort|contraseña|mot de passe|pwd|secret|(?:access|auth|api|refresh|bearer|session)?[ _-]?token|(?:api|access|secret|private)[ _-]?key)`
 )
 
 // detectors are tried in order: where two overlap the first one wins.
@@ -24,7 +24,7 @@ var detectors = sync.OnceValue(func() []detector {
 		{class: ClassKey, reason: "a signed token (JWT)", needs: needLong, find: re(`\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*)?`), open: true},
 		{class: ClassKey, reason: "a key or token of a known service", needs: needLong, find: re(`\b(?:(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{30,255}|github_pat_[A-Za-z0-9_]{22,255}|gl(?:pat|ptt|soat|rt|dt)-[A-Za-z0-9_\-]{20,}|xox[abeoprs]-[A-Za-z0-9\-]{10,}|xapp-[A-Za-z0-9\-]{10,}|[srp]k_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{16,}|mb_[A-Za-z0-9+/=]{20,}|sk-ant-[A-Za-z0-9_\-]{16,}|sk-(?:proj-|svcacct-|or-v1-)?[A-Za-z0-9_\-]{20,}|AIza[0-9A-Za-z_\-]{35}|ya29\.[A-Za-z0-9_\-]{20,}|GOCSPX-[A-Za-z0-9_\-]{20,}|SG\.[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_\-]{30,}|dop_v1_[a-f0-9]{40,}|hf_[A-Za-z0-9]{30,}|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{30,}|dapi[a-f0-9]{32}|(?:AC|SK)[a-f0-9]{32}|key-[a-f0-9]{32}|lin_api_[A-Za-z0-9]{20,}|pat[A-Za-z0-9]{14}\.[a-f0-9]{64}|nfp_[A-Za-z0-9]{30,}|sq0[a-z]{3}-[A-Za-z0-9_\-]{22,}|EAAC[A-Za-z0-9]{30,}|rdp_[A-Za-z0-9]{20,}|phc_[A-Za-z0-9]{30,}|ntn_[A-Za-z0-9]{30,}|tfp_[A-Za-z0-9_]{30,}|v1\.0-[a-f0-9]{20,}-[a-f0-9]{60,})`)},
 		{class: ClassKey, reason: "a credential of a request", needs: needWords, find: re(`(?i)\b(?:bearer|basic)\s+([A-Za-z0-9._~+/\-]{16,}=*)`), group: 1, open: true, check: func(s string) bool { return strings.ContainsAny(s, "0123456789") || highEntropy(s) }},
-		{class: ClassSecret, reason: "named as a secret", needs: needWords, find: re(`(?i)\b` + secretKey + `["']?\s*(?:is|[:=]+>?)\s*("[^"\s]+"|'[^'\s]+'|[^\s,;"']+)`), group: 1, open: true, check: secretValue},
+		{class: ClassSecret, reason: "named as a secret", needs: needWords, find: re(`(?i)\b` + calledSo + `["']?\s*(?:is|[:=]+>?)\s*("[^"\s]+"|'[^'\s]+'|[^\s,;"']+)`), group: 1, open: true, check: secretValue},
 		{class: ClassEmail, reason: "an e-mail address", needs: needAt, find: re(`[\p{L}\p{N}][\p{L}\p{N}._%+'\-]*@[\p{L}\p{N}](?:[\p{L}\p{N}\-]*[\p{L}\p{N}])?(?:\.[\p{L}\p{N}](?:[\p{L}\p{N}\-]*[\p{L}\p{N}])?)*\.\p{L}{2,24}`), open: true},
 		{class: ClassEmail, reason: "an e-mail address", needs: needAt, find: re(`(?i)[a-z0-9][a-z0-9._+\-]*\s?[\[(]\s?(?:at|@)\s?[\])]\s?[a-z0-9\-]+(?:\s?(?:[\[(]\s?(?:dot|\.)\s?[\])]|\.)\s?[a-z0-9\-]+)+`)},
 		{class: ClassIBAN, reason: "an IBAN", needs: needDigits, find: re(`(?i)[a-z]{2}\d{2}(?:[ -]?[a-z0-9]{4}){2,7}(?:[ -]?[a-z0-9]{1,4})?`), check: validIBAN},

@@ -216,7 +216,7 @@ func carriers() []string {
 // data.
 func ordinary(r *rand.Rand) string {
 	of := func(list ...string) string { return list[r.IntN(len(list))] }
-	subject := of("Revenue", "MRR", "Orders", "Churn", "Active users", "Signups", "Refunds", "NPS", "Umsatz", "Commandes", "Sessions", "Tickets", "Inventory", "Latency p95", "A/B test 42", "CAC", "Top 10 customers", "orders_by_region", "fct_daily_revenue", "Email opens", "Password resets", "API key usage", "Phone calls handled", "IP allocation")
+	subject := of("Revenue", "MRR", "Orders", "Churn", "Active users", "Signups", "Refunds", "NPS", "Umsatz", "Verkäufe", "Sessions", "Tickets", "Inventory", "Latency p95", "A/B test 42", "CAC", "Top 10 customers", "orders_by_region", "fct_daily_revenue", "Email opens", "Password resets", "API key usage", "Phone calls handled", "IP allocation")
 	when := of("2024", "Q3 FY2023/24", "2024-01-31", "01/02/2024 – 31/03/2024", "last 30 days", "2024-W05", "since 10:30", "2019-2024", "v2.14.3", "KW 12", "2024-01-31 10:20:30", "20240131", "12 months")
 	detail := of("by country", "per plan (€1,234.50)", "#1234567", "SKU 4006381333931", "order 100000123", "±0.35 %", "LTV/CAC 3.2", "card 12 on dashboard 7", "see https://metabase.example.com/dashboard/12-sales", "build 20240131.4", "ISO 27001", "EUR 1 250 000", "3.14159265", "lat/lon missing", "table public.orders", "12.5k rows", "1:1 with finance", "RFC 9562", "id 982451653", "32-bit 4294967295", "cohort_2024_01_v3", "PO-2024-000123")
 	return strings.Join([]string{subject, when, detail}[:1+r.IntN(3)], of(" ", ", ", " - ", ": "))

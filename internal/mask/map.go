@@ -202,9 +202,9 @@ func (m *Map) Name(class Class, name string) string {
 	stem := namePrefix + string(class) + "_"
 	lower, upper := strings.ToLower(name), strings.ToUpper(name)
 	p := stem + strconv.Itoa(s.number)
-	switch {
-	case name == lower:
-	case name == upper:
+	switch name {
+	case lower:
+	case upper:
 		p = strings.ToUpper(p)
 	default:
 		s.mixed++

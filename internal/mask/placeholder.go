@@ -179,13 +179,13 @@ func nameForm(s string, i int) int {
 // numberForm measures a number that may be a placeholder, all of it.
 func numberForm(s string, i int) int {
 	j := i
-	switch {
-	case s[j] == '.':
+	switch s[j] {
+	case '.':
 		if i > 0 && s[i-1] == '.' { // a range, 1..2
 			return 0
 		}
 		j++
-	case s[j] == '0':
+	case '0':
 		if j+1 >= len(s) || s[j+1]|0x20 != 'x' {
 			return 0
 		}

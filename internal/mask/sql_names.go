@@ -63,7 +63,7 @@ func readNames(in SQLInput) *sqlNames {
 	}
 	tree := sqllens.Parse(in.SQL, in.Dialect, true)
 	trees := []*sqllens.Tree{tree}
-	n.usable, n.problems = !tree.Recovered, tree.Problems
+	n.usable, n.problems = !tree.Recovered, wordless(tree.Problems)
 	if len(tree.Blocks) > 0 {
 		bare := sqllens.Parse(in.SQL, in.Dialect, false)
 		trees = append(trees, bare)
@@ -96,6 +96,18 @@ func readNames(in SQLInput) *sqlNames {
 	}
 	n.loose(tree)
 	return n
+}
+
+// wordless are the problems of a text without what they quote of it.
+func wordless(list []sqllens.Problem) []sqllens.Problem {
+	out := make([]sqllens.Problem, len(list))
+	for i, p := range list {
+		if p.Code == "syntax" || strings.ContainsRune(p.Message, '«') {
+			p.Message = "the text could not be read here"
+		}
+		out[i] = p
+	}
+	return out
 }
 
 // verdict asks about a column of a table, or of none.
@@ -159,7 +171,7 @@ func (n *sqlNames) mark(name string, c Class) {
 
 // report notes a sensitive column as it was spelled first.
 func (n *sqlNames) report(column string) {
-	if key := strings.ToLower(column); n.masked[key] == "" && core(column) == column { // parameters are no columns
+	if key := strings.ToLower(column); n.masked[key] == "" && !strings.ContainsAny(column, "@#$:") { // parameters are no columns
 		n.masked[key] = column
 	}
 }

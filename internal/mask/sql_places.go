@@ -54,7 +54,7 @@ func placesOf(src string, list []sqllens.Lexeme, names *sqlNames) *places {
 	p.foreign = strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "[")
 	if !p.foreign && (names.in.Dialect == sqllens.Generic || names.in.Dialect == sqllens.SQLite) {
 		for i := range list {
-			p.asText[i] = p.quotedText(src, list, names, i)
+			p.asText[i] = p.quotedText(list, names, i)
 		}
 	}
 	return p
@@ -184,7 +184,7 @@ func (p *places) classify(name string, c Class) {
 // quotedText says whether a name in double quotes is a string for all that is
 // known: it means nothing and stands where a value is compared. SQLite reads it
 // so, and text whose dialect is not known may.
-func (p *places) quotedText(src string, list []sqllens.Lexeme, names *sqlNames, i int) bool {
+func (p *places) quotedText(list []sqllens.Lexeme, names *sqlNames, i int) bool {
 	x := &list[i]
 	if x.Kind != sqllens.LexemeQuoted || x.Quote != '"' || i == 0 || names.clean[x.Span.Start] {
 		return false
