@@ -91,6 +91,7 @@ func TestInnerPackagesImportNothingOutward(t *testing.T) {
 		"internal/check":   {"internal/catalog", "internal/finding", "internal/lineage", "internal/similar", "internal/mbql", "internal/sqllens", "internal/sqllineage", "internal/sqllint"},
 		"internal/sqllint": {"internal/catalog", "internal/finding", "internal/sqllens"},
 		"internal/keys":    {"internal/errs", "internal/secret"},
+		"internal/mask":    {"internal/catalog", "internal/errs", "internal/sqllens"},
 		"internal/llm":     {"internal/errs", "internal/ledger", "internal/mask", "internal/outbound", "internal/secret"},
 		"internal/outbound": {
 			"internal/errs", "internal/ledger", "internal/secret",
