@@ -33,7 +33,7 @@ func written(t *testing.T) map[string]string {
 			return err
 		}
 		if d.IsDir() {
-			if name := d.Name(); name == "testdata" || name == "storetest" || name == "webtest" || name == "node_modules" {
+			if name := d.Name(); name == "testdata" || name == "storetest" || name == "webtest" || name == "llmtest" || name == "node_modules" {
 				return fs.SkipDir
 			}
 			return nil

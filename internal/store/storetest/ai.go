@@ -317,6 +317,7 @@ func testAIRetention(t *testing.T, open Opener) {
 			return err
 		}
 		return errors.Join(tx.SettleAICall(ctx, c), tx.PutAIOutput(ctx, store.AIOutput{Connection: w.Conn, Agent: "a", Subject: "s"}),
+			tx.PutAIOutput(ctx, store.AIOutput{Connection: w.Conn, Agent: store.AIChoices, Subject: "s"}),
 			tx.RecordLedger(ctx, []store.LedgerRow{
 				{Entry: ledger.Entry{At: w.Clock.Now(), Payload: &ledger.Payload{Content: []byte("x"), Subject: store.ChatSubject(chat.ID)}}},
 				{Entry: ledger.Entry{At: w.Clock.Now(), Payload: &ledger.Payload{Content: []byte("y"), Subject: store.ChatSubject("gone")}}},
@@ -343,6 +344,9 @@ func testAIRetention(t *testing.T, open Opener) {
 	w.View(func(ctx context.Context, tx *store.Tx) error {
 		if _, ok, err := tx.AIOutput(ctx, w.Conn, "a", "s"); ok || err != nil {
 			t.Errorf("an output after 91 days: %v, %v", ok, err)
+		}
+		if _, ok, err := tx.AIOutput(ctx, w.Conn, store.AIChoices, "s"); !ok || err != nil {
+			t.Errorf("a choice about agents is gone: %v, %v", ok, err)
 		}
 		if _, err := tx.Chat(ctx, chat.ID); err != nil {
 			t.Errorf("chats are kept until they are deleted: %v", err)
