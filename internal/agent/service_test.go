@@ -478,6 +478,11 @@ func reply(_ int, r llm.Request) agenttest.Answer {
 	if r.Output == nil {
 		return agenttest.Answer{Text: "Here it is."}
 	}
+	return agenttest.Answer{Output: replyTo(r.Output.Name(), text)}
+}
+
+// replyTo answers an agent that was told a text.
+func replyTo(name, text string) json.RawMessage {
 	first := func(marker string) string {
 		_, rest, _ := strings.Cut(text, marker)
 		end := strings.IndexAny(rest, `"`)
@@ -491,8 +496,8 @@ func reply(_ int, r llm.Request) agenttest.Answer {
 		"review":      `{"verdict":"fine","remarks":[],"sql":null}`,
 		"exposure":    `{"risk":"low","reasons":["Only sums leave."],"steps":[]}`,
 		"draft":       `{"sql":"select 1","explanation":"One.","assumptions":[]}`,
-	}[r.Output.Name()]
-	return agenttest.Answer{Output: json.RawMessage(out)}
+	}[name]
+	return json.RawMessage(out)
 }
 
 // TestPromptsHaveVersions reads every prompt.
