@@ -71,7 +71,8 @@ func SQL(in SQLInput, m *Map) SQLResult {
 	}
 	for ; way < passes; way++ {
 		out, ok := writeSQL(in, m, names, lexed, way)
-		if !ok || names.usable && !usable(out.Masked, in.Dialect) {
+		// What has grown beyond the size that is parsed cannot be judged.
+		if !ok || names.usable && len(out.Masked) <= sqllens.MaxSize && !usable(out.Masked, in.Dialect) {
 			continue
 		}
 		out.Errors = names.problems

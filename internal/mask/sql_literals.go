@@ -262,7 +262,7 @@ func (w *sqlWriter) inner(i int, p textParts) {
 	case strings.Contains(text, "{{"):
 		w.tagged(p.start, p.end, func(a, b int) { w.piece(i, a, b) })
 	case w.way == everything || w.forced[i]:
-		w.put(w.m.Text(classOf(text), text), p.start)
+		w.put(w.m.Text(w.classOf(text), text), p.start)
 	default:
 		w.plain(i, p.start, p.end)
 	}
@@ -278,7 +278,7 @@ func (w *sqlWriter) piece(i, start, end int) {
 		w.pattern(start, end)
 		return
 	}
-	w.put(w.m.Text(classOf(w.src[start:end]), w.src[start:end]), start)
+	w.put(w.m.Text(w.classOf(w.src[start:end]), w.src[start:end]), start)
 }
 
 // plain writes a string without tags.
@@ -296,7 +296,7 @@ func (w *sqlWriter) plain(i, start, end int) {
 	case w.isKey(i, text):
 		w.key(start, end)
 	default:
-		w.put(w.m.Text(classOf(text), text), start)
+		w.put(w.m.Text(w.classOf(text), text), start)
 	}
 }
 
@@ -334,7 +334,7 @@ func (w *sqlWriter) pattern(start, end int) {
 		if text := w.src[at:to]; harmless(text) {
 			w.keep(at, to)
 		} else {
-			w.put(w.m.Text(classOf(text), text), at)
+			w.put(w.m.Text(w.classOf(text), text), at)
 		}
 	}
 	for p := start; p < end; p++ {
@@ -473,6 +473,18 @@ var (
 	numberOnly = regexp.MustCompile(`^\s*[+-]?\d+(?:\.\d+)?\s*$`)
 	uuidText   = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
 )
+
+// classOf names what a literal of the text is. Beyond the first thousands all
+// are strings: telling their class takes longer than everything else.
+func (w *sqlWriter) classOf(text string) Class {
+	if w.told++; w.told > maxTold {
+		return ClassString
+	}
+	return classOf(text)
+}
+
+// maxTold bounds the literals of one text whose class is told.
+const maxTold = 5000
 
 // classOf names what a string literal is.
 func classOf(text string) Class {

@@ -25,6 +25,7 @@ type sqlWriter struct {
 	marks []mark
 
 	literals, kept int
+	told           int // literals whose class was told
 }
 
 // mark is a placeholder that was written: its place in the output and where in
@@ -106,6 +107,10 @@ func (w *sqlWriter) put(placeholder string, from int) {
 	w.marks = append(w.marks, mark{region{start, w.out.Len()}, from})
 }
 
+// maxStray bounds the places of one text that look like a placeholder without
+// being one. A text with more is hostile and becomes one placeholder.
+const maxStray = 500
+
 // stray lists the lexemes of the input that, as they stand in the output, look
 // like a placeholder or change one.
 func (w *sqlWriter) stray(masked string) []int {
@@ -128,8 +133,11 @@ func (w *sqlWriter) stray(masked string) []int {
 	for ; at < len(w.marks); at++ {
 		bad = append(bad, w.marks[at].region)
 	}
-	if len(bad) == 0 {
+	switch {
+	case len(bad) == 0:
 		return nil
+	case len(bad) > maxStray:
+		return []int{-1}
 	}
 	// Back to places in the input: between two placeholders both run alike.
 	var out []int
