@@ -232,7 +232,7 @@ func TestSwitchingOrganizations(t *testing.T) {
 			actions[f.action] = true
 		}
 		for name, side := range s.sides {
-			side.place.t = t
+			side.t = t
 			side.same(t, before[name])
 		}
 		for _, must := range []string{"/settings/name", "/settings/members/invite", "/settings/retention", "/settings/access/counts", "/connections", "/connections/test", "/settings/export", "/settings/delete", "/settings/tokens"} {

@@ -104,7 +104,7 @@ func (s *Service) Retry(ctx context.Context, org store.OrgID, conn store.Connect
 
 // begin prepares a chat and starts the answer. Everything that is stored before
 // the model is asked is stored in one transaction.
-func (s *Service) begin(ctx context.Context, org store.OrgID, conn store.ConnectionID, id string, prepare func(context.Context, *store.Tx, []store.ChatMessage) error) error {
+func (s *Service) begin(ctx context.Context, org store.OrgID, conn store.ConnectionID, id string, prepare func(context.Context, *store.Tx, []store.ChatMessage) error) error { //nolint:contextcheck // the answer outlives the request
 	if err := enter(ctx, org); err != nil {
 		return err
 	}

@@ -50,7 +50,6 @@ func encrypted(cfg Config, next http.Handler) http.Handler {
 			plain(w, http.StatusForbidden, "This MetaLens is reached over HTTPS only. What you sent crossed the network unprotected: if it was a password or a key, change it.")
 			return
 		}
-		// The host is one of ours: see [hosts].
-		http.Redirect(w, r, "https://"+strings.TrimSuffix(r.Host, ":80")+r.URL.RequestURI(), http.StatusMovedPermanently)
+		http.Redirect(w, r, "https://"+strings.TrimSuffix(r.Host, ":80")+r.URL.RequestURI(), http.StatusMovedPermanently) //nolint:gosec // the host is one of ours: see [hosts]
 	})
 }

@@ -113,7 +113,7 @@ func (r *Runs) Close() {
 }
 
 // start begins a run unless one is under way.
-func (r *Runs) start(ctx context.Context, k key, again bool) error {
+func (r *Runs) start(ctx context.Context, k key, again bool) error { //nolint:contextcheck // an agent outlives the request
 	if err := r.base.Err(); err != nil {
 		return errs.New(errs.Unavailable, "stopping", "MetaLens is being stopped.", "Try again in a moment.")
 	}

@@ -8,10 +8,9 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"unicode/utf8"
-
-	"github.com/a-h/templ"
 
 	"github.com/metalens/metalens/internal/chat"
 	"github.com/metalens/metalens/internal/errs"
@@ -136,14 +135,14 @@ func (h *Handlers) Start(q *page.Request) error {
 	if err := form(q); err != nil {
 		return err
 	}
-	question := q.R.PostForm.Get("question")
-	c, err := h.service.Start(q.Context(), q.Org(), q.Conn.ID, q.R.PostForm.Get("about"), question)
+	question := q.R.PostFormValue("question")
+	c, err := h.service.Start(q.Context(), q.Org(), q.Conn.ID, q.R.PostFormValue("about"), question)
 	if errs.KindOf(err) == errs.Invalid {
 		v, serr := h.side(q, "")
 		if serr != nil {
 			return serr
 		}
-		v.Question, v.About = question, q.R.PostForm.Get("about")
+		v.Question, v.About = question, q.R.PostFormValue("about")
 		v.Problem, v.ProblemHint = errs.PublicText(err)
 		return q.Page(errs.HTTPStatus(err), "Chat", nav, homePage(v), page.Wide())
 	}
@@ -158,7 +157,7 @@ func (h *Handlers) Ask(q *page.Request) error {
 	if err := form(q); err != nil {
 		return err
 	}
-	question := q.R.PostForm.Get("question")
+	question := q.R.PostFormValue("question")
 	err := h.service.Ask(q.Context(), q.Org(), q.Conn.ID, q.R.PathValue("chat"), question)
 	switch errs.KindOf(err) {
 	case errs.Invalid, errs.Conflict, errs.Limited:
@@ -190,7 +189,7 @@ func (h *Handlers) Rename(q *page.Request) error {
 	if err := form(q); err != nil {
 		return err
 	}
-	return h.back(q, h.service.Rename(q.Context(), q.Org(), q.Conn.ID, q.R.PathValue("chat"), q.R.PostForm.Get("title")))
+	return h.back(q, h.service.Rename(q.Context(), q.Org(), q.Conn.ID, q.R.PathValue("chat"), q.R.PostFormValue("title")))
 }
 
 // Share lets members read a chat, or ends that.
@@ -198,7 +197,7 @@ func (h *Handlers) Share(q *page.Request) error {
 	if err := form(q); err != nil {
 		return err
 	}
-	shared := q.R.PostForm.Get("shared") == "1"
+	shared := q.R.PostFormValue("shared") == "1"
 	if err := h.service.Share(q.Context(), q.Org(), q.Conn.ID, q.R.PathValue("chat"), shared); err != nil {
 		return err
 	}
@@ -230,7 +229,7 @@ func (h *Handlers) Events(q *page.Request) error {
 	defer cancel()
 	go func() {
 		select {
-		case <-page.Stopping(q.Context()):
+		case <-page.Stopping(q.Context()): //nolint:contextcheck // q carries the request's
 			cancel()
 		case <-ctx.Done():
 		}
@@ -239,19 +238,19 @@ func (h *Handlers) Events(q *page.Request) error {
 	beat := q.Clock().Add(page.StreamBeat)
 	var last []byte
 	// The stream has begun: a failure ends it, and the browser asks for the page.
-	_ = h.service.Watch(ctx, q.Org(), q.Conn.ID, id, func(m chat.Message) error { //nolint:errcheck // see above
+	_ = h.service.Watch(ctx, q.Org(), q.Conn.ID, id, func(m chat.Message) error {
 		event := "answer"
 		if m.State != chat.Running {
 			event = "done"
 		}
 		var b bytes.Buffer
-		if err := answer(view{Base: q.Base(), Path: at(q, id), Now: q.Clock()}, m, false).Render(ctx, &b); err != nil {
+		if err := answer(view{Base: q.Base(), Path: at(q, id), Now: q.Clock()}, m, false).Render(ctx, &b); err != nil { //nolint:contextcheck // it gets ctx
 			return err
 		}
 		switch now := q.Clock(); {
 		case event == "done" || !bytes.Equal(b.Bytes(), last):
 			last, beat = b.Bytes(), now.Add(page.StreamBeat)
-			if !stream.Event(event, templ.Raw(string(last))) {
+			if !stream.EventHTML(event, b.String()) {
 				return context.Canceled
 			}
 		case now.After(beat):
@@ -285,11 +284,16 @@ func (h *Handlers) Sent(q *page.Request) error {
 	return q.Page(http.StatusOK, "What was sent", nav, sentPage(v), page.Wide())
 }
 
-// readable indents JSON; the words are as they were sent.
+// readable indents the JSON of a request; head and words are as they were sent.
 func readable(content []byte) string {
 	var b bytes.Buffer
-	if json.Indent(&b, content, "", "  ") == nil {
-		content = b.Bytes()
+	end := []byte("\r\n\r\n")
+	head, body, found := bytes.Cut(content, end)
+	if !found {
+		head, body, end = nil, content, nil
+	}
+	if json.Indent(&b, body, "", "  ") == nil {
+		content = slices.Concat(head, end, b.Bytes())
 	}
 	if !utf8.Valid(content) {
 		return "(not text)"

@@ -1610,7 +1610,7 @@ func sentPage(v sentView) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = ui.Head("What was sent", "Byte for byte what left for this answer. Credentials are replaced by the name of the key.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var65), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = ui.Head("What was sent", "Exactly what left for this answer, its JSON indented for reading. Credentials are replaced by the name of the key.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var65), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

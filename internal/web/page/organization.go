@@ -43,12 +43,12 @@ func (q *Request) elsewhere() error {
 	}
 	if err := q.R.ParseForm(); err != nil {
 		if large := new(http.MaxBytesError); errors.As(err, &large) {
-			q.R.Form, q.R.PostForm = nil, nil // so that whoever reads the form meets it too, and says what is too long
+			q.R.Form, q.R.PostForm = nil, nil //nolint:forbidigo // a field, no request; so that whoever reads the form meets it too, and says what is too long
 			return nil
 		}
 		return errs.Wrap(err, errs.Invalid, "bad_form", "The form could not be read.", "Reload the page and try again.")
 	}
-	if in := q.R.PostForm.Get(withinField); in != "" && in != string(q.Viewer.Org) {
+	if in := q.R.PostFormValue(withinField); in != "" && in != string(q.Viewer.Org) {
 		return errs.New(errs.Conflict, "other_organization", "This page belongs to another of your organizations. Nothing was changed.",
 			"You have switched since it was opened. Switch back in the account's menu and open the page again.")
 	}

@@ -40,9 +40,14 @@ func (s *Stream) Event(name string, c templ.Component) bool {
 	if err := c.Render(s.q.Context(), &b); err != nil {
 		return false
 	}
+	return s.EventHTML(name, b.String())
+}
+
+// EventHTML sends what a component was rendered to.
+func (s *Stream) EventHTML(name, html string) bool {
 	var out strings.Builder
 	fmt.Fprintf(&out, "event: %s\n", name)
-	for line := range strings.SplitSeq(strings.ReplaceAll(b.String(), "\r", ""), "\n") {
+	for line := range strings.SplitSeq(strings.ReplaceAll(html, "\r", ""), "\n") {
 		fmt.Fprintf(&out, "data: %s\n", line)
 	}
 	out.WriteString("\n")
