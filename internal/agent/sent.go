@@ -29,7 +29,7 @@ func (s *Service) Sent(ctx context.Context, org store.OrgID, conn store.Connecti
 		return nil, err
 	}
 	err = s.config.Store.ViewOrg(ctx, org, func(ctx context.Context, tx *store.Tx) error {
-		rows, err := tx.PayloadsOf(ctx, subject)
+		rows, err := tx.PayloadsOf(ctx, store.AssetSubject(conn, subject))
 		for _, r := range rows {
 			if slices.Contains(out.Exchanges, r.Exchange) && r.Phase != ledger.PhaseOutcome && r.ConnectionID == conn {
 				list = append(list, r)

@@ -282,7 +282,7 @@ func (s *Service) task(work *work, prompt Prompt, d *desk) (Task, error) {
 	w := d.lens.World
 	text, _ := assemble(contextTokens, work.parts)
 	t := Task{
-		Org: w.Org, Agent: string(work.agent), Subject: work.subject, Model: d.setup.Model.Name, System: prompt.System,
+		Org: w.Org, Agent: string(work.agent), Subject: store.AssetSubject(w.Connection, work.subject), Model: d.setup.Model.Name, System: prompt.System,
 		Messages: []llm.Message{llm.User(text)}, Output: &work.schema, Check: work.check, Limits: work.limits,
 	}
 	if len(work.tools) > 0 {

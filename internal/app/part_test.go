@@ -187,11 +187,27 @@ func parts(t *testing.T, world *metabasetest.World, grantsTried int) {
 	}
 	owner := p.login(x.users[store.RoleOwner].Email)
 	b := p.login(viewer.Email)
+	said := p.sayAll(x, full.Index)
 	for _, g := range list {
 		t.Run(string(g.Mode)+" "+strings.Join(g.Collections, ","), func(t *testing.T) {
 			p.must(p.server.store.InOrg(p.system, x.org, func(ctx context.Context, tx *store.Tx) error { return tx.SetGrant(ctx, x.conn, viewer.ID, g) }))
 			w := newWitness(t, full, g, "a")
 			walkPart(t, b, owner, x, w, first)
+			answered := 0
+			for _, path := range said {
+				answer := b.get(path)
+				if answer.Code >= http.StatusInternalServerError {
+					t.Errorf("%s answers %d", path, answer.Code)
+				}
+				if answer.Code == http.StatusOK {
+					answered++
+				}
+				// The address of the page stands in its forms.
+				w.judge(path, strings.ReplaceAll(answer.Body.String(), html.EscapeString(path), ""))
+			}
+			if answered == 0 {
+				t.Error("none of the pages of chats and agents was shown")
+			}
 		})
 	}
 }

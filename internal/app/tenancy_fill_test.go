@@ -24,9 +24,9 @@ import (
 // owned are the tables in which the first organization and its members have rows
 // while the matrix runs; TestTenants fails when one of them is empty.
 var owned = []string{
-	"access_tokens", "asset_versions", "audit_log", "connection_keys", "connections", "egress_ledger", "egress_payloads", "email_changes", "factors", "findings",
+	"access_tokens", "ai_calls", "ai_outputs", "ai_settings", "ai_spend", "asset_versions", "audit_log", "chat_maps", "chat_messages", "chats", "connection_keys", "connections", "egress_ledger", "egress_payloads", "email_changes", "factors", "findings",
 	"finding_events", "grants", "invitations", "known_devices", "memberships", "organizations", "password_resets", "recovery_codes", "retention_reports", "river_job",
-	"scans", "search_docs", "sessions", "settings", "sso_identities", "users",
+	"scans", "search_docs", "sensitivity_rules", "sessions", "settings", "sso_identities", "users",
 }
 
 // personal are the tables of accounts, whose rows carry no organization.
@@ -104,7 +104,7 @@ func (m *matrix) fillAccounts() {
 			one(`SELECT id FROM email_changes WHERE user_id = $1`, string(editor.ID)), one(`SELECT id FROM recovery_codes WHERE user_id = $1 LIMIT 1`, string(editor.ID)),
 		},
 	}
-	for _, name := range []string{"invitation", "token", "factor", "session", "job", "row", "scan"} {
+	for _, name := range []string{"invitation", "token", "factor", "session", "job", "row", "scan", "chat", "rule", "call"} {
 		m.texts = append(m.texts, m.ids[name])
 	}
 	m.marks = append(m.marks, "zqasubject00001z", "invited@alpha", "later@alpha")

@@ -104,7 +104,7 @@ func (m *matrix) fill() {
 	}
 	// Things of which the first organization has none here: an id of the right
 	// shape that is nobody's must not matter either.
-	for _, name := range []string{"name", "operator", "request", "version", "org", "chat", "report", "subject", "file"} {
+	for _, name := range []string{"name", "operator", "request", "version", "org", "report", "subject", "file"} {
 		m.ids[name] = string(m.a.scan)
 	}
 	m.marks = []string{"Metabase of Alpha", "@alpha.example", "Alpha first", "Alpha viewer", "Alpha owner", string(m.a.org)}
@@ -114,6 +114,7 @@ func (m *matrix) fill() {
 		"conn": {m.ids["conn"]}, "connection": {m.ids["conn"]}, "org": {string(m.a.org)}, "organization": {string(m.a.org)}, "id": {m.ids["conn"]},
 		"name": {"Taken over"}, "url": {"http://127.0.0.1:1"}, "auth": {"api_key"}, "schedule": {""}, "confirm": {"Metabase of Alpha"}, "sql": {"DROP TABLE zq"}, "text": {"DROP TABLE zq"},
 	}
+	m.fillAI()
 	m.fillAccounts()
 	for _, name := range []string{"invitation", "token", "factor", "job", "row"} {
 		m.pairs[name] = append([]string{m.ids[name]}, m.others[name]...)

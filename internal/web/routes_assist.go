@@ -28,6 +28,7 @@ func assistRoutes(cfg Config) []route {
 		{Pattern: "GET /c/{conn}/assist/{agent}/{subject}", Access: page.Viewer, Func: h.Show},
 		{Pattern: "POST /c/{conn}/assist/{agent}/{subject}", Access: page.Viewer, Func: h.Ask},
 		{Pattern: "GET /c/{conn}/assist/{agent}/{subject}/events", Access: page.Viewer, Func: h.Events},
+		{Pattern: "GET /c/{conn}/assist/{agent}/{subject}/sent", Access: page.Viewer, Func: h.Sent},
 		{Pattern: "GET /c/{conn}/write", Access: page.Viewer, Func: h.Writer},
 		{Pattern: "POST /c/{conn}/write", Access: page.Viewer, Func: h.Write},
 		{Pattern: "GET /c/{conn}/agents", Access: page.Editor, Func: h.AfterScan},

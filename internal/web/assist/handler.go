@@ -25,6 +25,7 @@ import (
 type Service interface {
 	Output(ctx context.Context, org store.OrgID, conn store.ConnectionID, name agent.Name, subject string) (*agent.Output, error)
 	Make(ctx context.Context, org store.OrgID, conn store.ConnectionID, name agent.Name, subject string, again bool, on func(agent.Event) error) (*agent.Output, error)
+	Sent(ctx context.Context, org store.OrgID, conn store.ConnectionID, name agent.Name, subject string) ([]store.LedgerRow, error)
 	Write(ctx context.Context, org store.OrgID, conn store.ConnectionID, databaseID, question string, on func(agent.Event) error) (*agent.Output, error)
 	AfterScan(ctx context.Context, org store.OrgID, conn store.ConnectionID) (agent.AfterScan, error)
 	SetAfterScan(ctx context.Context, org store.OrgID, conn store.ConnectionID, a agent.AfterScan) error
@@ -179,7 +180,7 @@ func (h *Handlers) Ask(q *page.Request) error {
 	if err := h.models.Available(q.Context(), string(q.Org())); err != nil {
 		return err
 	}
-	if err := h.runs.start(q.Context(), k, q.R.PostForm.Get("again") == "1"); err != nil {
+	if err := h.runs.start(q.Context(), k, q.R.PostFormValue("again") == "1"); err != nil {
 		return err
 	}
 	return q.Redirect(Path(q.Base(), k.agent, k.subject) + "?asked=" + strconv.FormatInt(q.Now.Unix(), 10))
@@ -238,6 +239,22 @@ func (h *Handlers) Events(q *page.Request) error {
 	}
 }
 
+// Sent leads to what left for an output.
+func (h *Handlers) Sent(q *page.Request) error {
+	k, err := named(q)
+	if err != nil {
+		return err
+	}
+	v := sentView{Base: q.Base(), Back: Path(q.Base(), k.agent, k.subject), Now: q.Now}
+	if v.Rows, err = h.service.Sent(q.Context(), q.Org(), q.Conn.ID, k.agent, k.subject); err != nil {
+		return err
+	}
+	if len(v.Rows) == 1 {
+		return q.Redirect(v.Base + "/egress/" + ui.EscapeID(v.Rows[0].ID))
+	}
+	return q.Page(http.StatusOK, "What was sent", nav, sentPage(v))
+}
+
 // Writer takes a question for the SQL writer.
 func (h *Handlers) Writer(q *page.Request) error {
 	v, err := h.writer(q)
@@ -275,7 +292,7 @@ func (h *Handlers) Write(q *page.Request) error {
 	if err != nil {
 		return err
 	}
-	v.Question, v.Database = strings.TrimSpace(q.R.PostForm.Get("question")), q.R.PostForm.Get("database")
+	v.Question, v.Database = strings.TrimSpace(q.R.PostFormValue("question")), q.R.PostFormValue("database")
 	if v.Question == "" || len(v.Question) > maxQuestion {
 		v.Problem, v.ProblemHint = "The question is empty or too long.", "Say in a few sentences what the query should answer."
 		return q.Page(http.StatusUnprocessableEntity, "Write SQL", nav, writerPage(v))
@@ -377,7 +394,7 @@ func (h *Handlers) SetAfterScan(q *page.Request) error {
 	if err := form(q); err != nil {
 		return err
 	}
-	a, err := afterScanOf(q.R.PostForm)
+	a, err := afterScanOf(q.R.Form)
 	if err == nil {
 		err = h.service.SetAfterScan(q.Context(), q.Org(), q.Conn.ID, a)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/metalens/metalens/internal/agent/tools"
 	"github.com/metalens/metalens/internal/catalog"
 	"github.com/metalens/metalens/internal/llm"
+	"github.com/metalens/metalens/internal/store"
 	"github.com/metalens/metalens/internal/web/ui"
 )
 
@@ -40,6 +41,14 @@ type view struct {
 	// Why says why no model can be asked; empty where one can.
 	Why, WhyHint         string
 	Problem, ProblemHint string
+}
+
+// sentView lists what left for an output.
+type sentView struct {
+	Base string
+	Back string
+	Now  time.Time
+	Rows []store.LedgerRow
 }
 
 type writerView struct {
@@ -162,9 +171,6 @@ func foot(o *agent.Output) string {
 	}
 	return strings.Join(parts, " · ")
 }
-
-// sentPath is the page of a row of the egress ledger.
-func sentPath(base, row string) string { return base + "/egress/" + ui.EscapeID(row) }
 
 func money(m llm.Money) string { return ui.Dollars(int64(m)) }
 
