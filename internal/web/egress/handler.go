@@ -234,14 +234,14 @@ func (h *Handlers) CSV(q *page.Request) error {
 		return err
 	}
 	head := []string{
-		"at", "seq", "purpose", "phase", "connection", "scan", "method", "host", "address", "route", "status", "error", "count", "request_bytes", "response_bytes", "duration_ms", "exchange", "id",
+		"at", "seq", "purpose", "phase", "connection", "scan", "method", "host", "address", "route", "status", "error", "count", "request_bytes", "response_bytes", "duration_ms", "exchange", "id", "key_id",
 	}
 	return CSV(q, "metalens-egress.csv", head, rows, func(r store.LedgerRow) []string {
 		return []string{
 			r.At.UTC().Format(time.RFC3339Nano), strconv.FormatInt(r.Seq, 10), string(r.Purpose), string(r.Phase), string(r.ConnectionID), string(r.ScanID),
 			report.SpreadsheetCell(r.Method), report.SpreadsheetCell(r.Host), report.SpreadsheetCell(r.Address), report.SpreadsheetCell(r.Route), strconv.Itoa(r.Status),
 			report.SpreadsheetCell(r.Error), strconv.Itoa(r.Count), strconv.FormatInt(r.RequestSize, 10), strconv.FormatInt(r.ResponseSize, 10),
-			strconv.FormatInt(r.Duration.Milliseconds(), 10), report.SpreadsheetCell(r.Exchange), r.ID,
+			strconv.FormatInt(r.Duration.Milliseconds(), 10), report.SpreadsheetCell(r.Exchange), r.ID, report.SpreadsheetCell(r.KeyID),
 		}
 	})
 }
@@ -278,7 +278,7 @@ func (h *Handlers) JSONL(q *page.Request) error {
 	return JSONL(q, "metalens-egress.jsonl", rows, func(r store.LedgerRow) exportedRow {
 		return exportedRow{
 			At: r.At, Seq: r.Seq, ID: r.ID, Purpose: r.Purpose, Phase: r.Phase, Exchange: r.Exchange, Connection: r.ConnectionID, Scan: r.ScanID,
-			Method: r.Method, Host: r.Host, Address: r.Address, Route: r.Route, Status: r.Status, Error: r.Error, Count: r.Count,
+			Method: r.Method, Host: r.Host, Address: r.Address, Route: r.Route, Status: r.Status, Error: r.Error, KeyID: r.KeyID, Count: r.Count,
 			RequestSize: r.RequestSize, ResponseSize: r.ResponseSize, Milliseconds: r.Duration.Milliseconds(),
 		}
 	})
