@@ -3,6 +3,7 @@ package mask
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/metalens/metalens/internal/sqllens"
 )
@@ -76,6 +77,7 @@ func SQL(in SQLInput, m *Map) SQLResult {
 			continue
 		}
 		out.Errors = names.problems
+		out.MaskedColumns = names.spelled(m)
 		return out
 	}
 	// Nothing that is safe can be made of its parts: hostile text.
@@ -90,6 +92,22 @@ func usable(sql string, d sqllens.Dialect) bool {
 		return false
 	}
 	return len(tree.Blocks) == 0 || !sqllens.Parse(sql, d, false).Recovered
+}
+
+// spelled lists the sensitive columns of a text that was masked: words that
+// turned out to be syntax, such as a town called "by", are none.
+func (n *sqlNames) spelled(m *Map) []string {
+	if len(n.words) == 0 {
+		return n.columns()
+	}
+	replaced := map[string]bool{}
+	for _, e := range m.Entries() {
+		replaced[strings.ToLower(e.Original)] = true
+	}
+	return slices.DeleteFunc(n.columns(), func(column string) bool {
+		key := strings.ToLower(column)
+		return n.words[key] && !replaced[key[strings.LastIndexByte(key, '.')+1:]]
+	})
 }
 
 // columns lists the sensitive columns of the text.

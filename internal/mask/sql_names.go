@@ -15,6 +15,7 @@ type sqlNames struct {
 	problems  []sqllens.Problem
 	sensitive map[string]Class  // lower-case name → class of its placeholder
 	masked    map[string]string // "table.column" of sensitive columns by its lower case
+	words     map[string]bool   // lower-case "table.column" that a bare word alone stands for, which may be syntax
 
 	idents    map[int]nameRole // where a name begins → what it is
 	inside    []sqllens.Span   // names that are more than one lexeme, in order
@@ -58,7 +59,7 @@ const maxRounds = 4
 
 func readNames(in SQLInput) *sqlNames {
 	n := &sqlNames{
-		in: in, sensitive: map[string]Class{}, masked: map[string]string{}, idents: map[int]nameRole{},
+		in: in, sensitive: map[string]Class{}, masked: map[string]string{}, words: map[string]bool{}, idents: map[int]nameRole{},
 		sensAt: map[int]bool{}, clean: map[int]bool{}, tables: map[string]bool{}, names: map[string]bool{}, questions: map[string]bool{},
 	}
 	tree := sqllens.Parse(in.SQL, in.Dialect, true)
@@ -404,8 +405,9 @@ func (n *sqlNames) reference(path []sqllens.Ident) {
 	case n.clean[at]:
 		if len(path) > 1 {
 			for _, id := range path[1:] { // fields that are named by themselves
-				if n.given(id.Text) {
+				if n.given(id.Text) || n.anywhere(id.Text) {
 					n.mark(id.Text, ClassColumn)
+					n.reportLoose(id.Text)
 				}
 			}
 		}
@@ -707,9 +709,19 @@ func (n *sqlNames) loose(t *sqllens.Tree) {
 		}
 		seen[w.Name] = true
 		for _, name := range append(strings.Split(w.Name, "."), w.Name) {
-			if !n.isMarked(name) && n.anywhere(name) {
-				n.mark(name, ClassColumn)
-				n.reportLoose(name)
+			if n.isMarked(name) || !n.anywhere(name) {
+				continue
+			}
+			n.mark(name, ClassColumn)
+			before := len(n.masked)
+			n.reportLoose(name)
+			if len(n.masked) == before {
+				continue
+			}
+			for key := range n.masked {
+				if key == strings.ToLower(name) || strings.HasSuffix(key, "."+strings.ToLower(name)) {
+					n.words[key] = true
+				}
 			}
 		}
 	}

@@ -298,7 +298,8 @@ func (w *sqlWriter) name(i int) {
 			w.keep(end-shut, end)
 			return
 		}
-		if w.places.asText[i] || w.way == everything && w.places.foreign {
+		// A quote that is never closed holds the rest of the text, whatever it is.
+		if w.places.asText[i] || w.way == everything && (w.places.foreign || shut == 0) {
 			w.literals++
 			w.keep(start, start+open)
 			w.put(w.m.Text(ClassString, w.src[start+open:end-shut]), start+open)
