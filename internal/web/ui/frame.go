@@ -6,6 +6,7 @@
 package ui
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/metalens/metalens/internal/web/assets"
@@ -81,3 +82,7 @@ type Undo struct {
 	Fields map[string]string `json:"fields,omitempty"`
 	Values []string          `json:"values,omitempty"` // sent as "fp"
 }
+
+// refresh says when to load the page anew. It names the page, because a browser
+// whose address has a fragment would stay where it is.
+func refresh(f Frame) string { return strconv.Itoa(f.Refresh) + "; url=" + f.Path }
