@@ -67,18 +67,13 @@ func (p securityPages) modelSection(ctx context.Context, org store.OrgID, st ai.
 		}
 	}
 	add("Models", strings.Join(names, ", "), posture.Fine, posture.Records, "Settings, AI")
-	add("What is masked", "names of sensitive columns, all values in SQL, and what detectors find in titles and descriptions", posture.Fine, posture.BuiltIn, "Settings, Sensitive columns")
+	add("What is masked", "names of sensitive columns, values in SQL, and what detectors find in titles and descriptions", posture.Fine, posture.BuiltIn, "Settings, Sensitive columns")
 	mode := "names of content that is not sensitive are sent"
 	if st.Strict {
 		mode = "ids are sent in place of names"
 	}
 	add("Names of content", mode, posture.Fine, posture.Records, "Settings, AI")
-	batch := "not used"
-	state := posture.Fine
-	if st.Batch {
-		batch, state = "allowed by this organization: providers keep them longer", posture.Notice
-	}
-	add("Batches", batch, state, posture.Records, "Settings, AI")
+	add("Batches", "not used", posture.Fine, posture.BuiltIn, "")
 	declared := func(label, value string) {
 		if value == "" {
 			add(label, "not declared by whoever runs this installation", posture.Unknown, posture.Configuration, "")

@@ -160,13 +160,13 @@ type form struct {
 	Provider, BaseURL                          string
 	Models                                     map[ai.Task]string
 	MonthTokens, MonthUSD, CallTokens, CallUSD string
-	Strict, Batch                              bool
+	Strict                                     bool
 }
 
 func formOf(v ai.View) form {
 	s := v.Settings
 	f := form{
-		Provider: s.Provider, BaseURL: s.BaseURL, Models: map[ai.Task]string{}, Strict: s.Strict, Batch: s.Batch,
+		Provider: s.Provider, BaseURL: s.BaseURL, Models: map[ai.Task]string{}, Strict: s.Strict,
 		MonthTokens: whole(s.Budget.Tokens), MonthUSD: money(s.Budget.Micros), CallTokens: whole(s.Call.Tokens), CallUSD: money(s.Call.Micros),
 	}
 	for t, name := range s.Models {
@@ -177,7 +177,7 @@ func formOf(v ai.View) form {
 
 func readForm(p url.Values) form {
 	f := form{
-		Provider: p.Get("provider"), BaseURL: p.Get("base_url"), Models: map[ai.Task]string{}, Strict: p.Get("strict") == "yes", Batch: p.Get("batch") == "yes",
+		Provider: p.Get("provider"), BaseURL: p.Get("base_url"), Models: map[ai.Task]string{}, Strict: p.Get("strict") == "yes",
 		MonthTokens: p.Get("month_tokens"), MonthUSD: p.Get("month_usd"), CallTokens: p.Get("call_tokens"), CallUSD: p.Get("call_usd"),
 	}
 	for _, t := range ai.Tasks() {
@@ -188,7 +188,7 @@ func readForm(p url.Values) form {
 
 func (f form) draft() (ai.Draft, ai.FieldErrors) {
 	bad := ai.FieldErrors{}
-	d := ai.Draft{Provider: f.Provider, BaseURL: f.BaseURL, Models: map[ai.Task]string{}, Strict: f.Strict, Batch: f.Batch}
+	d := ai.Draft{Provider: f.Provider, BaseURL: f.BaseURL, Models: map[ai.Task]string{}, Strict: f.Strict}
 	for t, name := range f.Models {
 		d.Models[t] = name
 	}
