@@ -65,7 +65,7 @@ bench: ## measure scans, store growth and analysis on generated instances (minut
 	METALENS_BENCH=1 go test -count=1 -run '^TestBench' -v -timeout 60m ./internal/app/...
 
 accuracy: ## run the SQL engine over the lineage suites (METALENS_CORPUS), failures to bin/accuracy-failures.txt
-	METALENS_ACCURACY=$(CURDIR)/bin/accuracy-failures.txt go test -count=1 -run TestAccuracy -v ./internal/sqlsuite/ ./internal/mask/
+	METALENS_ACCURACY=$(CURDIR)/bin/accuracy-failures.txt go test -count=1 -run 'TestAccuracy|TestMaskOnCorpus|TestMaskHostileSQL' -v -timeout 30m ./internal/sqlsuite/ ./internal/mask/
 
 eval: ## replay the assistant's evaluation and write docs/evaluation.md; METALENS_EVAL_LIVE asks a real model instead (docs/evaluation.md)
 	METALENS_EVAL_OUT=$(if $(METALENS_EVAL_LIVE),,$(CURDIR)/docs/evaluation.md) go test -count=1 -run TestEvaluation -v ./internal/agent/

@@ -316,6 +316,7 @@ func TestTheTest(t *testing.T) {
 		t.Errorf("%+v, %v", spend, err)
 	}
 	b.fail = errs.New(errs.Unauthorized, llm.CodeKey, "The provider refuses the key.", "")
+	b.clock = b.clock.Add(time.Second) // calls are listed by time
 	_, err = b.service.Test(admin, b.org)
 	wantCode(t, "a wrong key", err, errs.Unauthorized, llm.CodeKey)
 	b.stopped = true

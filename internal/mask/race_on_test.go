@@ -1,0 +1,6 @@
+//go:build race
+
+package mask_test
+
+// raceEnabled says that this run is slow: texts are shorter then.
+const raceEnabled = true
