@@ -40,8 +40,8 @@ verify: generate ## fail when generated files in the tree are not current
 test: build ## run every test (needs Go and Node; uses PostgreSQL and Chromium where it finds or can install them)
 	scripts/provision
 	go vet ./...
-	go test $(TEST_FLAGS) -timeout 20m $$(go list ./... | grep -v /browsertest)
-	go test -timeout 20m ./internal/web/browsertest/... # a real browser; what it drives is under the race detector above
+	go test $(TEST_FLAGS) -timeout 40m $$(go list ./... | grep -v -e /browsertest -e /internal/agent$$)
+	go test -timeout 20m ./internal/web/browsertest/... ./internal/agent # a real browser, canaries by the thousand; what they drive is under the race detector above
 
 test-fast: ## run the tests that need no browser, no PostgreSQL and no assets build
 	METALENS_SKIP_BROWSER=1 METALENS_SKIP_POSTGRES=1 go test ./...

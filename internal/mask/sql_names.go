@@ -21,6 +21,7 @@ type sqlNames struct {
 	inside    []sqllens.Span   // names that are more than one lexeme, in order
 	sensAt    map[int]bool     // where a reference to a sensitive value begins
 	clean     map[int]bool     // … and to one that is known not to be
+	resolved  map[int]string   // the column that such a reference leads to
 	tables    map[string]bool  // full names of the text's tables
 	names     map[string]bool  // every name that the text spells, in lower case
 	changed   bool
@@ -60,7 +61,7 @@ const maxRounds = 4
 func readNames(in SQLInput) *sqlNames {
 	n := &sqlNames{
 		in: in, sensitive: map[string]Class{}, masked: map[string]string{}, words: map[string]bool{}, idents: map[int]nameRole{},
-		sensAt: map[int]bool{}, clean: map[int]bool{}, tables: map[string]bool{}, names: map[string]bool{}, questions: map[string]bool{},
+		sensAt: map[int]bool{}, clean: map[int]bool{}, resolved: map[int]string{}, tables: map[string]bool{}, names: map[string]bool{}, questions: map[string]bool{},
 	}
 	tree := sqllens.Parse(in.SQL, in.Dialect, true)
 	trees := []*sqllens.Tree{tree}
@@ -218,7 +219,7 @@ func (n *sqlNames) lineage(l *sqllens.Lineage) {
 		}
 		if !hit {
 			if _, seen := n.clean[at]; !seen && u.Table != nil {
-				n.clean[at] = true
+				n.clean[at], n.resolved[at] = true, u.Column
 			}
 			continue
 		}
@@ -403,13 +404,13 @@ func (n *sqlNames) reference(path []sqllens.Ident) {
 			n.mark(id.Text, ClassColumn)
 		}
 	case n.clean[at]:
-		if len(path) > 1 {
-			for _, id := range path[1:] { // fields that are named by themselves
-				if n.given(id.Text) || n.anywhere(id.Text) {
-					n.mark(id.Text, ClassColumn)
-					n.reportLoose(id.Text)
-				}
+		field := false // behind the column itself
+		for i, id := range path {
+			if field && n.anywhere(id.Text) || i > 0 && n.given(id.Text) {
+				n.mark(id.Text, ClassColumn)
+				n.reportLoose(id.Text)
 			}
+			field = field || strings.EqualFold(id.Text, n.resolved[at])
 		}
 	default:
 		if n.anywhere(last.Text) {
