@@ -37,11 +37,14 @@ verify: generate ## fail when generated files in the tree are not current
 	@git diff --exit-code --stat -- . || { echo 'generated files differ: run `make generate` and commit the result' >&2; exit 1; }
 	@test -z "$$(git ls-files --others --exclude-standard)" || { git ls-files --others --exclude-standard; echo 'generated files are not committed' >&2; exit 1; }
 
+RACED_APP = ^Test(Serve|Chat|Agents|Demo|Switching|Scan|Verify|Keys|Part|Share|Doctor|Mail|Installation)
+
 test: build ## run every test (needs Go and Node; uses PostgreSQL and Chromium where it finds or can install them)
 	scripts/provision
 	go vet ./...
-	go test $(TEST_FLAGS) -timeout 40m $$(go list ./... | grep -v -e /browsertest -e /internal/agent$$)
-	go test -timeout 20m ./internal/web/browsertest/... ./internal/agent # a real browser, canaries by the thousand; what they drive is under the race detector above
+	go test $(TEST_FLAGS) -timeout 30m $$(go list ./... | grep -v -e /browsertest -e /internal/agent$$ -e /internal/app$$)
+	go test $(TEST_FLAGS) -timeout 30m -run '$(RACED_APP)' ./internal/app # what runs beside something else; all of it is too slow under the race detector
+	go test -timeout 30m ./internal/web/browsertest/... ./internal/agent ./internal/app
 
 test-fast: ## run the tests that need no browser, no PostgreSQL and no assets build
 	METALENS_SKIP_BROWSER=1 METALENS_SKIP_POSTGRES=1 go test ./...
