@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/metalens/metalens/internal/access"
 	"github.com/metalens/metalens/internal/ledger"
 	"github.com/metalens/metalens/internal/store"
 )
@@ -13,18 +12,7 @@ import (
 // order, as far as their payloads are kept. errs.NotFound where there is no output
 // that the actor may see.
 func (s *Service) Sent(ctx context.Context, org store.OrgID, conn store.ConnectionID, agent Name, subject string) (list []store.LedgerRow, err error) {
-	w, err := s.enter(ctx, access.Viewer, org, conn)
-	if err != nil {
-		return nil, err
-	}
-	kept, ok, err := s.kept(ctx, w, agent, subject)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return nil, nothing()
-	}
-	out, err := s.show(w, kept)
+	_, _, out, err := s.said(ctx, org, conn, agent, subject)
 	if err != nil {
 		return nil, err
 	}

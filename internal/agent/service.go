@@ -82,18 +82,7 @@ func (s *Service) enter(ctx context.Context, role access.Role, org store.OrgID, 
 // Output returns what an agent said about a subject; errs.NotFound where it said
 // nothing, or nothing that the actor may see.
 func (s *Service) Output(ctx context.Context, org store.OrgID, conn store.ConnectionID, agent Name, subject string) (*Output, error) {
-	w, err := s.enter(ctx, access.Viewer, org, conn)
-	if err != nil {
-		return nil, err
-	}
-	kept, ok, err := s.kept(ctx, w, agent, subject)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return nil, nothing()
-	}
-	out, err := s.show(w, kept)
+	w, kept, out, err := s.said(ctx, org, conn, agent, subject)
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +96,24 @@ func (s *Service) Output(ctx context.Context, org store.OrgID, conn store.Connec
 		return nil, err
 	}
 	return out, nil
+}
+
+// said reads what an agent said about a subject, with the world of the actor, who
+// may see it; errs.NotFound otherwise.
+func (s *Service) said(ctx context.Context, org store.OrgID, conn store.ConnectionID, agent Name, subject string) (*tools.World, store.AIOutput, *Output, error) {
+	w, err := s.enter(ctx, access.Viewer, org, conn)
+	if err != nil {
+		return nil, store.AIOutput{}, nil, err
+	}
+	kept, ok, err := s.kept(ctx, w, agent, subject)
+	if err == nil && !ok {
+		err = nothing()
+	}
+	if err != nil {
+		return nil, store.AIOutput{}, nil, err
+	}
+	out, err := s.show(w, kept)
+	return w, kept, out, err
 }
 
 func nothing() error {
